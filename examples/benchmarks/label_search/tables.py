@@ -16,6 +16,7 @@ from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
     FINE_SIDE,
+    FINE_SIDE_9,
     Effort,
     LabelSearchSettings,
     searched_by_label,
@@ -116,6 +117,15 @@ def searched(model: Record, effort: Effort) -> LabelSearchSettings:
     return settings_for((model["side"], model["side"]), effort)
 
 
+def _asked(row: Record, model: Record) -> LabelSearchSettings:
+    """Settings that a search is judged by: today's, and those of version 9 where it was asked so
+    for fewer samples.
+    """
+    before = row.get("each") and not any(key.startswith("small-fine") for key in stages(row))
+    side = model["side"]
+    return settings_for((side, side), row["effort"], FINE_SIDE_9 if before else FINE_SIDE)
+
+
 def kinds(settings: LabelSearchSettings) -> list[str]:
     """The kind of change of every stage of a search, in turn."""
     drawn = settings.random_draws > 0
@@ -130,12 +140,12 @@ def stages(row: Record) -> dict[str, Record]:
 
 def up_to_date(row: Record, model: Record) -> bool:
     """True if every stage of today's search was asked of the model."""
-    return {*kinds(searched(model, row["effort"]))} <= {*stages(row)}
+    return {*kinds(_asked(row, model))} <= {*stages(row)}
 
 
 def _of_today(row: Record, model: Record) -> list[Record]:
     held = stages(row)
-    return [held[kind] for kind in kinds(searched(model, row["effort"])) if kind in held]
+    return [held[kind] for kind in kinds(_asked(row, model)) if kind in held]
 
 
 def _begun(row: Record) -> int:
@@ -201,7 +211,7 @@ def first_suspicious(
     queries until then; None if it finds nothing suspicious.
     """
     so_far: list[LabelFinding] = []
-    limits, null = _limits(row, model), like(null, searched(model, row["effort"]))
+    limits, null = _limits(row, model), like(null, _asked(row, model))
     queries = _begun(row)
     for stage in _of_today(row, model):
         so_far += findings(stage)
@@ -228,7 +238,7 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     second search that this may ask for.
     """
     first, null = (
-        first_suspicious(row, model, null), like(null, searched(model, row["effort"])),
+        first_suspicious(row, model, null), like(null, _asked(row, model)),
     )  # fmt: skip
     if first is not None:
         best, p, queries = first

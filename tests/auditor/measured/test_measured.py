@@ -38,8 +38,8 @@ from auditor.measured import (
     unusual_label_null,
 )
 from auditor.measured.types import DecisionRule
-from auditor.plan.digest import FOCUSED, MORE_NULLS, PLAN_VERSION, searched_before
-from auditor.probes.label_search.settings import FINE, FINE_SIDE
+from auditor.plan.digest import FINER, FOCUSED, MORE_NULLS, PLAN_VERSION, searched_before
+from auditor.probes.label_search.settings import FINE, FINE_SIDE, FINE_SIDE_9
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -251,29 +251,43 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
     later = [one for one in label_rates() if one.since]
-    assert {one.since for one in later} == {MORE_NULLS, FOCUSED}
-    with of_earlier_search(**searched_before(MORE_NULLS - 1)):
-        assert {one.since for one in label_rates()} == {0}
-    with of_earlier_search(**searched_before(FOCUSED - 1)):
-        assert {one.since for one in label_rates()} == {0, MORE_NULLS}
+    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, FINER}
+    for version, since in (
+        (MORE_NULLS - 1, {0}),
+        (FOCUSED - 1, {0, MORE_NULLS}),
+        (FINER - 1, {0, MORE_NULLS, FOCUSED}),
+    ):
+        with of_earlier_search(**searched_before(version)):
+            assert {one.since for one in label_rates()} == since
     assert {"two", "few"} <= {one.classes for one in later}
 
 
-def test_what_was_measured_of_a_search_says_nothing_about_later_ones_that_ask_otherwise() -> None:
-    def told(version: int) -> dict[tuple[Any, ...], Any]:
-        with of_earlier_search(**searched_before(version)):
-            return {
-                (one.sides[0], one.coding, one.classes, effort): rates
-                for one in label_rates()
-                for effort, rates in one.efforts.items()
-            }
+Key = tuple[int, str, str, str]
 
-    before, now = told(FOCUSED - 1), told(FOCUSED)
-    asked_otherwise = {key for key in before if key[0] >= FINE_SIDE and key[-1] in FINE}
+
+def told(version: int) -> dict[Key, Any]:
+    """Rates that plans of ``version`` are judged by: by least side, coding, classes and effort."""
+    with of_earlier_search(**searched_before(version)):
+        return {
+            (one.sides[0], one.coding, one.classes, effort): rates
+            for one in label_rates()
+            for effort, rates in one.efforts.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("version", "sides"),
+    [(FOCUSED, range(FINE_SIDE_9, 321)), (FINER, range(FINE_SIDE, FINE_SIDE_9))],
+)
+def test_what_was_measured_of_a_search_says_nothing_about_later_ones_that_ask_otherwise(
+    version: int, sides: range
+) -> None:
+    before, now = told(version - 1), told(version)
+    asked_otherwise = {key for key in before if key[0] in sides and key[-1] in FINE}
     assert asked_otherwise
     # Of these nothing was counted on, while what is asked as before was asked of more models.
     for key in asked_otherwise:
-        assert now[key].usual_found > before[key].usual_found
+        assert now.get(key) != before[key]
     for key in {*before} - asked_otherwise:
         assert now[key].clean >= before[key].clean
         assert now[key].usual >= before[key].usual

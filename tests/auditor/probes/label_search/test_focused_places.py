@@ -11,10 +11,12 @@ import pytest
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelCell, label_null
+from auditor.plan.digest import FOCUSED, PLAN_VERSION
+from auditor.plan.searches import label_search as label_search_of
 from auditor.probes.label_search.focused_places import FINE_COPIES, FocusedPlaces
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import like, prepare
-from auditor.probes.label_search.settings import EFFORTS, FINE, settings_for
+from auditor.probes.label_search.settings import EFFORTS, FINE, Effort, settings_for
 from auditor.probes.trigger_search.sample_set import SampleSet
 
 MakeWorld = Callable[..., Any]
@@ -104,8 +106,9 @@ def drawn(height: int, width: int = 0, *, fine: bool, channels: int = 3) -> Focu
 @pytest.mark.parametrize(
     ("height", "width", "fine", "cell"),
     [
-        (48, 48, False, 2), (96, 96, False, 3), (97, 97, True, 2), (160, 160, True, 3),
-        (224, 224, True, 5), (150, 97, True, 2), (97, 240, True, 2), (8, 8, True, 2),
+        (48, 48, False, 2), (96, 96, False, 3), (64, 64, True, 2), (97, 97, True, 2),
+        (160, 160, True, 3), (224, 224, True, 5), (150, 97, True, 2), (97, 240, True, 2),
+        (8, 8, True, 2),
     ],
 )  # fmt: skip
 def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
@@ -127,16 +130,25 @@ def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
     assert all(covered.any() for covered in tally.tally.covered)
 
 
-def test_long_pictures_whose_cells_would_not_be_finer_are_asked_as_before() -> None:
-    for shape, fine in (
-        ((97, 97), True),
-        ((97, 300), True),
-        ((96, 300), False),
-        ((48, 192), False),
-    ):
-        for effort in ("standard", "thorough"):
-            assert settings_for(shape, effort).fine is fine
-            assert settings_for(shape, effort) == (FINE if fine else EFFORTS)[effort]
+@pytest.mark.parametrize(
+    ("shape", "now", "in_version_9"),
+    [
+        ((97, 97), True, True), ((97, 300), True, True), ((96, 300), True, False),
+        ((64, 64), True, False), ((63, 300), False, False), ((48, 192), False, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("effort", ["standard", "thorough"])
+def test_patches_are_asked_for_again_from_a_smaller_side_on(
+    shape: tuple[int, int],
+    now: bool,  # noqa: FBT001 - parametrised
+    in_version_9: bool,  # noqa: FBT001 - parametrised
+    effort: Effort,
+) -> None:
+    pictures = np.zeros((60, 1, *shape), np.float32)
+    for version, fine in ((PLAN_VERSION, now), (FOCUSED, in_version_9), (FOCUSED - 1, False)):
+        settings = label_search_of(pictures, effort, version, measured=True)
+        assert settings == (FINE if fine else EFFORTS)[effort]
+    assert settings_for(shape, effort) == (FINE if now else EFFORTS)[effort]
 
 
 def test_patches_are_judged_by_clean_models_that_were_searched_alike() -> None:
