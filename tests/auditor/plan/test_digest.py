@@ -14,7 +14,7 @@ from adapters.contract import InputSpec
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS, PlanContent, plan_digest
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.settings import EFFORTS, Effort
+from auditor.probes.label_search.settings import EFFORTS, FINE, Effort
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 FRUGAL: dict[str, Any] = {"planes": 44, "sampler": "frugal"}
@@ -231,28 +231,26 @@ def test_small_pictures_unlike_the_measured_ones_are_not(lacking: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("side", "effort", "fine"),
+    ("side", "effort", "since"),
     [
-        (28, "thorough", False), (96, "standard", False), (96, "thorough", False),
-        (97, "standard", True), (97, "thorough", True), (97, "quick", False),
-        (97, "exhaustive", False),
+        (28, "thorough", None), (63, "standard", None), (63, "thorough", None),
+        (64, "standard", 10), (96, "thorough", 10), (64, "quick", None), (64, "exhaustive", None),
+        (97, "standard", 9), (97, "thorough", 9), (97, "quick", None), (97, "exhaustive", None),
     ],
 )  # fmt: skip
-def test_large_pictures_are_asked_again_where_patches_led_to_a_label_since_version_9(
-    side: int,
-    effort: Effort,
-    fine: bool,  # noqa: FBT001 - parametrised
+def test_large_pictures_are_asked_again_where_patches_led_to_a_label_since_some_version(
+    side: int, effort: Effort, since: int | None
 ) -> None:
     spec = InputSpec((1, side, side), (0.0,), (1.0,))
     settings = AuditSettings(**{**EVERY, "planes": 3, "effort": effort})
     refs = [str(number) for number in range(60)]
     plan = build_plan(images((60, 1, side, side)), np.arange(60) % 5, refs, settings, spec)
-    assert plan.by_label is not None
-    assert (bool(plan.by_label.focus), plan.by_label.fine) == (fine, fine)
-    before = plan.at_version(8)
-    assert before.by_label == EFFORTS[effort]
-    assert "focus" not in before.as_dict(refs)["trigger_search"]["by_label"]
-    assert "focus" in plan.as_dict(refs)["trigger_search"]["by_label"]
+    for version in (8, 9, PLAN_VERSION):
+        asked = plan.at_version(version).by_label
+        fine = since is not None and version >= since
+        assert asked == (FINE if fine else EFFORTS)[effort]
+    assert "focus" not in plan.at_version(8).as_dict(refs)["trigger_search"]["by_label"]
+    assert "focus" in plan.at_version(9).as_dict(refs)["trigger_search"]["by_label"]
 
 
 def content(**changes: Any) -> PlanContent:

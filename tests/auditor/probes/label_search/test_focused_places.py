@@ -11,8 +11,6 @@ import pytest
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelCell, label_null
-from auditor.plan.digest import FOCUSED, PLAN_VERSION
-from auditor.plan.searches import label_search as label_search_of
 from auditor.probes.label_search.focused_places import FINE_COPIES, FocusedPlaces
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import like, prepare
@@ -131,24 +129,16 @@ def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
 
 
 @pytest.mark.parametrize(
-    ("shape", "now", "in_version_9"),
-    [
-        ((97, 97), True, True), ((97, 300), True, True), ((96, 300), True, False),
-        ((64, 64), True, False), ((63, 300), False, False), ((48, 192), False, False),
-    ],
-)  # fmt: skip
+    ("shape", "fine"),
+    [((64, 64), True), ((64, 300), True), ((63, 300), False), ((48, 192), False)],
+)
 @pytest.mark.parametrize("effort", ["standard", "thorough"])
-def test_patches_are_asked_for_again_from_a_smaller_side_on(
+def test_long_pictures_are_searched_by_their_smaller_side(
     shape: tuple[int, int],
-    now: bool,  # noqa: FBT001 - parametrised
-    in_version_9: bool,  # noqa: FBT001 - parametrised
+    fine: bool,  # noqa: FBT001 - parametrised
     effort: Effort,
 ) -> None:
-    pictures = np.zeros((60, 1, *shape), np.float32)
-    for version, fine in ((PLAN_VERSION, now), (FOCUSED, in_version_9), (FOCUSED - 1, False)):
-        settings = label_search_of(pictures, effort, version, measured=True)
-        assert settings == (FINE if fine else EFFORTS)[effort]
-    assert settings_for(shape, effort) == (FINE if now else EFFORTS)[effort]
+    assert settings_for(shape, effort) == (FINE if fine else EFFORTS)[effort]
 
 
 def test_patches_are_judged_by_clean_models_that_were_searched_alike() -> None:
