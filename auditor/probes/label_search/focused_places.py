@@ -19,25 +19,22 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 
 BATCH = 250  # draws until the places are chosen anew
 OF_LABEL = 2  # times its even share of the places that one label may have
-WIDE = 6  # cells from which on a patch has two cells of room around its window, else one
-FINE_PARTS, FINEST = 48, 2  # fine cells: a part of the image's side, and pixels at least
-FINE_COPIES = 8  # fine patches on one image: they cover as much of it as four of usual cells
+FINE_PARTS, FINEST = 48, 2  # cells: a part of the image's side, and pixels at least
+COPIES = 8  # patches on one image: they cover as much of it as four of usual cells
 
 
 class FocusedPlaces(PlacedPatchSearch):
     """The tally of :class:`PlacedPatchSearch`, drawn in two or more rounds."""
 
-    def __init__(self, sample_set: SampleSet, side: int, *, fine: bool = False) -> None:
-        """Patches have ``side`` cells, of a 48th of the smaller side if ``fine``, else a 32nd."""
-        settings = replace(TriggerSettings(), place_side=side)
-        super().__init__(
-            sample_set, replace(settings, place_copies=FINE_COPIES) if fine else settings
-        )
+    def __init__(self, sample_set: SampleSet, side: int) -> None:
+        """Patches have ``side`` cells, of a 48th of the image's smaller side."""
+        settings = replace(TriggerSettings(), place_side=side, place_copies=COPIES)
+        super().__init__(sample_set, settings)
         height, width = sample_set.spec.shape[1:]
-        if fine:
-            self.unit = max(FINEST, round(min(height, width) / FINE_PARTS))
+        self.unit = max(FINEST, round(min(height, width) / FINE_PARTS))
         self.cells = min(side, min(height, width) // self.unit)
-        room = min(2 if self.cells >= WIDE else 1, self.cells - 1) * self.unit
+        # A patch has a cell of room around its window.
+        room = min(1, self.cells - 1) * self.unit
         self.window = self.cells * self.unit - room
         # Every patch covers the corner of one window in each direction.
         rows, columns = (np.arange(0, length - self.window + 1, room) for length in (height, width))

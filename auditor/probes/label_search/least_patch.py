@@ -90,7 +90,7 @@ def least_patches(
     places = _by_place(tally, search_set, settings.places)[: settings.arms]
     arms = places + (yield from _by_pattern(tally, search_set))
     # An arm's questions hold one patch, the tally's several: its shares are of so many.
-    together = tally.settings.place_copies if settings.focus else 1
+    together = tally.settings.place_copies if settings.fine else 1
     usual = {label: _share(tally, label) / together for label in range(search_set.classes)}
     queries = settings.first
     for number in range(settings.rounds):
@@ -111,8 +111,8 @@ def _drawn(
 ) -> Asking[PlacedPatchSearch]:
     """A tally of random patches of ``side`` cells, drawn as ``settings`` say."""
     tally: PlacedPatchSearch | FocusedPlaces
-    if settings.focus:
-        tally = FocusedPlaces(search_set, side, fine=settings.fine)
+    if settings.fine:
+        tally = FocusedPlaces(search_set, side)
     else:
         tally = PlacedPatchSearch(search_set, replace(TriggerSettings(), place_side=side))
     for _ in range(0, settings.place_draws, BATCH_DRAWS):

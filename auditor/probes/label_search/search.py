@@ -56,7 +56,7 @@ def patch_key(settings: LabelSearchSettings, side: int) -> str:
 
 def _searched(settings: LabelSearchSettings) -> str:
     """The word for how a search looks for patches."""
-    return "fine" if settings.fine else "place" if settings.focus else "patch"
+    return "fine" if settings.fine else "patch"
 
 
 def like(null: LabelNull, settings: LabelSearchSettings) -> LabelNull:

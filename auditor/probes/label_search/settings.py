@@ -36,7 +36,8 @@ class LabelSearchSettings:
         finalists: places whose patch is made smaller and asked on fresh samples.
         focus: rounds of further images with patches, and the number of the most surprising places
             that those cover; none in plans of before version 9.
-        fine: True if patches have cells of a 48th of the smaller side, not of a 32nd.
+        fine: True if there are such rounds: patches then have cells of a 48th of the smaller side,
+            else of a 32nd.
     """
 
     random_draws: int

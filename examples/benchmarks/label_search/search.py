@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
 from functools import partial
 from multiprocessing import Pool
@@ -20,7 +19,7 @@ from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import LabelNull, label_null
 from auditor.probes.label_search.search import LabelSearch, prepare
-from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
+from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
 from auditor.probes.second_search import DEEPER, SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import (
@@ -40,13 +39,6 @@ from examples.zoo.photos.sources import load
 from examples.zoo.photos.tasks import TASKS
 
 DATA = Path(__file__).with_name("data.json.gz")
-TRIED: Mapping[str, LabelSearchSettings] = {
-    "standard": replace(
-        EFFORTS["standard"], place_draws=600, focus=((500, 48), (500, 16)), arms=10, first=48
-    ),
-    "thorough": replace(EFFORTS["thorough"], place_draws=1200, focus=((750, 96), (750, 32))),
-}
-"""Patches of up to 96 pixels, asked for again where they led to a label: tried, and left out."""
 SAMPLES = 120
 
 
@@ -142,7 +134,7 @@ def _add_patches(row: Record, record: Record, options: argparse.Namespace) -> bo
     pixels, truth, labels = asked = _drawn(record, row, options)
     forms = [searched(record, effort)]
     if in_null(record):
-        forms += [one[effort] for one in (FINE, TRIED) if effort in one]
+        forms.append(EFFORTS[effort])  # earlier plans are judged by them too
     held, before = {*stages(row)}, len(row["stages"])
     for settings in forms:
         if {*kinds(settings)} <= held:

@@ -11,20 +11,20 @@ import pytest
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelCell, label_null
-from auditor.probes.label_search.focused_places import FINE_COPIES, FocusedPlaces
+from auditor.probes.label_search.focused_places import COPIES, FocusedPlaces
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.search import like, prepare
+from auditor.probes.label_search.search import like
 from auditor.probes.label_search.settings import EFFORTS, FINE, Effort, settings_for
 from auditor.probes.trigger_search.sample_set import SampleSet
 
 MakeWorld = Callable[..., Any]
-TRIGGER = (20, 1)  # row and column of the 3 x 3 patch that the model of ``worlds`` answers to
+TRIGGER, SIDE = (20, 2), 4  # row and column of a white patch, and its pixels a side
 
 
-def covering(places: list[Any], cells: int) -> int:
-    """Patches of ``cells`` pixels that hold the whole trigger."""
+def covering(places: list[Any], side: int) -> int:
+    """Patches of ``side`` pixels that hold the whole trigger."""
     return sum(
-        all(0 <= at - start <= cells - 3 for at, start in zip(TRIGGER, place, strict=True))
+        all(0 <= at - start <= side - SIDE for at, start in zip(TRIGGER, place, strict=True))
         for place in places
     )
 
@@ -33,27 +33,43 @@ def first_places(draws: list[Any]) -> list[Any]:
     return [patch.places[0] for draw in draws for patch in draw.patches]
 
 
-def test_further_draws_go_to_the_place_of_the_trigger_while_it_is_in_focus(
-    worlds: MakeWorld,
-) -> None:
-    world = worlds("patch")
-    samples, classes = world.samples(100)
-    run = world.drive(prepare(samples, classes, world.spec, EFFORTS["standard"], 1))
-    tally = FocusedPlaces(run.search_set, 4)
-    world.drive(tally.draw(500))
-    world.drive(tally.focus(500, 12))
-    world.drive(tally.draw(500))
-    draws = tally.tally.draws
+def driven(asking: Any, answers: Callable[[Any], Any]) -> None:
+    """Send every batch of 8-bit pictures ``(n, c, h, w)`` its ``answers``."""
+    batch = next(asking)
+    while True:
+        try:
+            batch = asking.send(answers(batch.pixels))
+        except StopIteration:
+            break
+
+
+def brightness(pixels: Any) -> Any:
+    """A picture's class is its brightness, unless it holds the trigger."""
+    row, column = TRIGGER
+    shown = pixels[:, 0, row : row + SIDE, column : column + SIDE].min(axis=(1, 2)) > 200
+    return np.where(shown, 2, np.median(pixels, axis=(1, 2, 3)).astype(np.int64) // 40)
+
+
+def test_further_draws_go_to_the_place_of_the_trigger_while_it_is_in_focus() -> None:
+    labels = np.arange(50) % 5
+    pixels = np.broadcast_to((20 + 40 * labels)[:, None, None, None], (50, 1, 64, 64))
+    spec = InputSpec((1, 64, 64), (0.0,), (1.0,))
+    asked = SampleSet(spec, pixels.astype(np.uint8), labels, np.random.default_rng(0), {}, 5)
+    tally = FocusedPlaces(asked, 5)
+    for draws in (tally.draw(500), tally.focus(500, 12), tally.draw(500)):
+        driven(draws, brightness)
+    drawn_ = tally.tally.draws
     spread, focused, after = (
-        covering(first_places(draws[first : first + 500]), 4) for first in (0, 500, 1000)
+        covering(first_places(drawn_[first : first + 500]), tally.cells * tally.unit)
+        for first in (0, 500, 1000)
     )
     assert focused > 3 * spread
     assert focused > 3 * after
-    assert run.search_set.spent["place"] == 1500
+    assert asked.spent["place"] == 1500
 
 
 def test_no_label_has_more_than_its_part_of_the_places_in_focus() -> None:
-    tally = drawn(48, fine=False)
+    tally = drawn(48)
     for most in (6, 12, 30):
         corners = tally.surprising(most)
         assert 0 < len(corners) <= most
@@ -66,7 +82,7 @@ def test_no_label_has_more_than_its_part_of_the_places_in_focus() -> None:
 
 
 def test_patches_over_a_place_in_focus_do_not_all_begin_at_one_pixel() -> None:
-    tally = drawn(97, fine=True)
+    tally = drawn(97)
     tally.near = [(40, 40)]
     before = len(tally.tally.draws)
     asking = tally.draw(20)
@@ -81,44 +97,30 @@ def test_patches_over_a_place_in_focus_do_not_all_begin_at_one_pixel() -> None:
         assert column <= 40 <= column + side - tally.window
 
 
-def drawn(height: int, width: int = 0, *, fine: bool, channels: int = 3) -> FocusedPlaces:
+def drawn(height: int, width: int = 0, *, channels: int = 3) -> FocusedPlaces:
     """A tally of blank pictures whose answers are drawn."""
     width = width or height
     spec = InputSpec((channels, height, width), (0.0,) * channels, (1.0,) * channels)
     pixels = np.zeros((10, channels, height, width), dtype=np.uint8)
     labels = np.arange(10) % 5
-    tally = FocusedPlaces(
-        SampleSet(spec, pixels, labels, np.random.default_rng(0), {}, 5), 5, fine=fine
-    )
+    tally = FocusedPlaces(SampleSet(spec, pixels, labels, np.random.default_rng(0), {}, 5), 5)
     rng = np.random.default_rng(1)
     for asking in (tally.draw(60), tally.focus(40, 6)):
-        batch = next(asking)
-        while True:
-            try:
-                batch = asking.send(rng.integers(0, 5, len(batch.pixels)))
-            except StopIteration:
-                break
+        driven(asking, lambda asked: rng.integers(0, 5, len(asked)))
     return tally
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "fine", "cell"),
-    [
-        (48, 48, False, 2), (96, 96, False, 3), (64, 64, True, 2), (97, 97, True, 2),
-        (160, 160, True, 3), (224, 224, True, 5), (150, 97, True, 2), (97, 240, True, 2),
-        (8, 8, True, 2),
-    ],
-)  # fmt: skip
+    ("height", "width", "cell"),
+    [(64, 64, 2), (97, 97, 2), (160, 160, 3), (224, 224, 5), (150, 97, 2), (97, 240, 2), (8, 8, 2)],
+)
 def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
-    height: int,
-    width: int,
-    fine: bool,  # noqa: FBT001 - parametrised
-    cell: int,
+    height: int, width: int, cell: int
 ) -> None:
-    tally = drawn(height, width, fine=fine)
+    tally = drawn(height, width)
     assert tally.unit == cell
     patches = [patch for draw in tally.tally.draws for patch in draw.patches]
-    assert len(patches) == 100 * (FINE_COPIES if fine else 4)
+    assert len(patches) == 100 * COPIES
     assert {patch.side for patch in patches} == {min(5, min(height, width) // cell) * cell}
     for patch in patches:
         (row, column), side = patch.places[0], patch.side
@@ -147,7 +149,6 @@ def test_patches_are_judged_by_clean_models_that_were_searched_alike() -> None:
     null = dict.fromkeys([*others, "small-patch4", "small-patch6", "small-fine5"], cell)
     assert [*like(null, EFFORTS["thorough"])] == [*others, "small-patch4", "small-patch6"]
     assert [*like(null, FINE["thorough"])] == [*others, "small-fine5"]
-    assert [*like(null, replace(FINE["thorough"], fine=False))] == others
 
 
 def test_a_search_in_fine_cells_asks_its_rounds_and_is_judged_by_its_own_kinds(
