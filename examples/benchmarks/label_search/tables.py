@@ -34,7 +34,7 @@ from examples.zoo.photos.cells import (
     SCORED_BEFORE,
 )
 from examples.zoo.photos.index import LARGEST_SHARE
-from examples.zoo.photos.patch_cells import SEEN_AT_64, SEEN_BY_PATCHES
+from examples.zoo.photos.later_cells import SEEN_AT_64, SEEN_BY_PATCHES
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")

@@ -17,7 +17,7 @@ from .attacks import APART, Options, draw_options
 from .cells import CELLS, DEVELOPMENT, HELD_OUT, TWIN, Cell
 from .clean_cells import CLEAN_HELD_OUT
 from .decoys import CARES
-from .patch_cells import LATER_CLEAN, LATER_ROUNDS
+from .later_cells import LATER_CLEAN, LATER_ROUNDS
 from .tasks import TASKS
 
 CLEAN = "clean"
