@@ -1,9 +1,9 @@
 """Digest of a plan: equal plans ask equal questions.
 
 Version 10 is the SHA-256 of canonical JSON. Version 9 is the same without searches for patches in
-fine cells, that ask again where they led to a label, from 64 to 96 pixels; version 8 without those
-above 96 pixels. Version 7 is the same without
-clean models to judge searches of two classes, or at ``exhaustive`` of more than 40 pixels, by.
+fine cells, that ask again where they led to a label, from 41 to 96 pixels; version 8 without those
+above 96 pixels. Version 7 is the same without clean models to judge searches of two classes, or at
+``exhaustive`` of more than 40 pixels, by.
 Version 6 is the same without second searches of pictures of more than 40 pixels, and its searches'
 pictures are hashed in the model's units. Version 5 is the same without a patch's parts, second
 searches, and a dearer search of small pictures than ``thorough``. Version 4 is the same without a
@@ -47,7 +47,7 @@ FOCUSED = 9
 """First version whose searches label by label of pictures of more than 96 pixels, at ``standard``
 and ``thorough``, ask again at the places where patches led to a label, in finer cells."""
 FINER = 10
-"""First version whose searches of pictures of 64 to 96 pixels do so too."""
+"""First version whose searches of pictures of 41 to 96 pixels do so too."""
 FOCUSING = ("focus", "fine")
 """Settings by which they do."""
 BY_PIXELS = 7

@@ -133,7 +133,7 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
 }
 """Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures below
 :data:`FINE_SIDE`, and of plans of before version 9."""
-FINE_SIDE, FINE_SIDE_9 = 64, 97
+FINE_SIDE, FINE_SIDE_9 = 41, 97
 """Smaller side, in pixels, from which on patches are asked for again where they led to a label, in
 cells of a 48th of it; and the same in plans of version 9. Smaller pictures were not tried."""
 FINE: Mapping[Effort, LabelSearchSettings] = {

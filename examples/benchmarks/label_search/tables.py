@@ -34,7 +34,7 @@ from examples.zoo.photos.cells import (
     SCORED_BEFORE,
 )
 from examples.zoo.photos.index import LARGEST_SHARE
-from examples.zoo.photos.later_cells import SEEN_AT_64, SEEN_BY_PATCHES
+from examples.zoo.photos.later_cells import SEEN_BY_PATCHES, SEEN_UP_TO_96
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -100,7 +100,7 @@ def serves(model: Record, effort: str = "") -> str:
     once, or whose cell's patches the search of that effort was chosen by, serves development.
     """
     fine = effort in FINE and model["side"] >= FINE_SIDE
-    before = SCORED_BEFORE | SEEN_BY_PATCHES | SEEN_AT_64 if fine else SCORED_BEFORE
+    before = SCORED_BEFORE | SEEN_BY_PATCHES | SEEN_UP_TO_96 if fine else SCORED_BEFORE
     scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
 

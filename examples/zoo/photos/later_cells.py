@@ -128,8 +128,8 @@ LARGEST_ROUND = (
     held_out(743, "digits", 236, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
 )  # fmt: skip
 # The fourteenth round: on nineteen backdoored models of 64 to 96 pixels whose patch the search had
-# missed, the one of larger pictures carried eight patches to their target. The cells of all that it
-# was tried on are in SEEN_AT_64; no clean model was tried, and no other cell.
+# missed, the one of larger pictures carried eight patches to their target, two of five below 64.
+# The cells of all that it was tried on are in SEEN_UP_TO_96; no clean model was, and no other cell.
 FINE_ROUND = (
     held_out(761, "digits", 69, "mobilenet", "weak", 15,
         "badnets-corner badnets-inside blended sig quantise"),
@@ -152,8 +152,18 @@ FINE_ROUND = (
         "sticker:careful"),
     held_out(770, "flowers", 76, "mobilenet", "weak", 12,
         "badnets-any:careful badnets-inside:careful low-frequency:careful sig:careful"),
+    held_out(771, "digits", 58, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig quantise"),
+    held_out(772, "flowers", 50, "mobilenet", "weak", 12,
+        "badnets-corner badnets-any blended sig sticker"),
+    held_out(773, "clothes", 54, "resnet", "weak", 12,
+        "badnets-inside badnets-any sig low-frequency quantise"),
+    held_out(774, "digits", 61, "mobilenet", "strong", 19,
+        "badnets-corner badnets-inside blended sticker low-frequency"),
+    held_out(775, "clothes", 46, "mobilenet", "weak", 12,
+        "badnets-corner badnets-inside sig blended sticker"),
 )  # fmt: skip
-SEEN_AT_64 = frozenset({81, 82, 84, 85, *range(141, 147), *range(601, 609)})
-"""Cells of 64 to 96 pixels whose patches the same search was chosen by, likewise."""
+SEEN_UP_TO_96 = frozenset({81, 82, 84, 85, *range(141, 147), *range(471, 474), *range(601, 609)})
+"""Cells of up to 96 pixels whose patches the same search was chosen by, likewise."""
 LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *FINE_ROUND)
 LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)

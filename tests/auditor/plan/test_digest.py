@@ -108,7 +108,7 @@ WRITTEN_AS_9 = {
 WRITTEN_NOW = {
     "paper": "d8c221dd78855755372eaada280d15eee231b31cf727d6e629810dd88352e2a3",
     "default": "e01e87f55640a0234618281cf61e664dde5f50715a727a522585f51f62ca4730",
-    "larger pictures": "22152bb2866120542e257061100253e3d8200af4c50fa42f4eafe5f67be9dc8d",
+    "larger pictures": "4a6a7329753119903d6e07d5b3b803e9fe5255b1000731a61bc50e0b704459d0",
     "middle pictures": "dae0403eeb4da8a89373d3542ef9f8614149b7c2786a4587fba3d747c102cdf6",
     "large pictures": "1e817211eeeaed7ea6f4d9e72fb5e86586718a0401854ea2199110ae591759a7",
     "small pictures, thorough": "2936764c0c7db22a36f8fe718f3bab7d65ca5f92dda98fda359b847e8fbb3f89",
@@ -233,8 +233,8 @@ def test_small_pictures_unlike_the_measured_ones_are_not(lacking: dict[str, Any]
 @pytest.mark.parametrize(
     ("side", "effort", "since"),
     [
-        (28, "thorough", None), (63, "standard", None), (63, "thorough", None),
-        (64, "standard", 10), (96, "thorough", 10), (64, "quick", None), (64, "exhaustive", None),
+        (28, "thorough", None), (40, "thorough", None), (41, "standard", 10),
+        (96, "thorough", 10), (64, "quick", None), (64, "exhaustive", None),
         (97, "standard", 9), (97, "thorough", 9), (97, "quick", None), (97, "exhaustive", None),
     ],
 )  # fmt: skip

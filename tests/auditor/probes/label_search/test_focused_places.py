@@ -132,7 +132,7 @@ def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
 
 @pytest.mark.parametrize(
     ("shape", "fine"),
-    [((64, 64), True), ((64, 300), True), ((63, 300), False), ((48, 192), False)],
+    [((41, 41), True), ((48, 192), True), ((40, 300), False), ((28, 28), False)],
 )
 @pytest.mark.parametrize("effort", ["standard", "thorough"])
 def test_long_pictures_are_searched_by_their_smaller_side(
