@@ -129,10 +129,10 @@ LARGEST_ROUND = (
 )  # fmt: skip
 # The fourteenth round: on nineteen backdoored models of 64 to 96 pixels whose patch the search had
 # missed, the one of larger pictures carried eight patches to their target, two of five below 64.
-# The cells of all that it was tried on are in SEEN_UP_TO_96. On 34 other backdoored models, searched
-# before for version 9, it then did no better than version 9's. So each model of this round is asked
-# by both, and the finer one is kept below 97 pixels only if, at thorough, it finds more of the usual
-# backdoors and clears no more of them.
+# The cells of all that it was tried on are in SEEN_UP_TO_96. On 34 other backdoored ones, searched
+# for version 9 before, it then did no better than that one. So each model here is asked by both,
+# and the finer search is kept below 97 pixels only if, at thorough, it finds more of the usual
+# backdoors of this round and clears no more of them.
 FINE_ROUND = (
     held_out(761, "digits", 69, "mobilenet", "weak", 15,
         "badnets-corner badnets-inside blended sig quantise"),
