@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import LabelNull
+from auditor.measured import LabelNull, label_null_of
 from auditor.plan.digest import MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
@@ -21,6 +21,7 @@ from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
+from auditor.probes.label_search.further import FURTHER_STREAM, joined
 from auditor.probes.label_search.judge import (
     PHOTO,
     AccusingLimits,
@@ -30,7 +31,13 @@ from auditor.probes.label_search.judge import (
     without_grey,
 )
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.settings import AFTER_SUCCESS, label_effort
+from auditor.probes.label_search.search import like
+from auditor.probes.label_search.settings import (
+    AFTER_SUCCESS,
+    LabelSearchSettings,
+    label_effort,
+    patches_alone,
+)
 from auditor.probes.second_search import (
     SECOND_STREAM,
     WEAK,
@@ -98,27 +105,61 @@ def _success_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
 
 
 def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
-    """The search label by label; of larger pictures a second one of what is near its level."""
-    effort = label_effort(spec.shape[1:], plan.settings.effort)
-    settings = plan.by_label
+    """The search label by label, and further ones for patches while nothing is suspicious."""
+    settings, seed = plan.by_label, plan.settings.seed
     assert settings is not None
+    null, kinds = _null(plan, spec, settings)
+    found = yield from _searched_twice(plan, spec, settings, seed, null, kinds)
+    for number, key in enumerate(settings.further, 1):
+        if found.suspicious:
+            break
+        alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
+        more = yield from _searched_twice(plan, spec, alone, stream, null, kinds)
+        found = joined(found, more)
+    return found
+
+
+def _searched_twice(
+    plan: AuditPlan,
+    spec: InputSpec,
+    settings: LabelSearchSettings,
+    seed: int,
+    null: LabelNull | None,
+    kinds: int | None,
+) -> Search[TriggerResult]:
+    """One search label by label; of larger pictures a second one of what is near its level."""
+    effort = label_effort(spec.shape[1:], plan.settings.effort)
     assert effort is not None
     if not plan.by_label_only and plan.version < SECOND_SEARCH:
         effort = AFTER_SUCCESS[0]
-    limits = _limits(plan, spec)
-    samples, seed = _samples(plan), plan.settings.seed
-    null: LabelNull | None = {} if _judged_later(plan) else None
+    limits, samples = _limits(plan, spec), _samples(plan)
     found = yield from label_search(
-        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null
+        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null, kinds
     )
     if not (plan.by_label_only and plan.twice and borderline(found, limits.level)):
         return found
     assert found.best is not None
     deeper = same_kind(found.best.key, settings, deeper_again(plan.version))
     again = yield from label_search(
-        *samples, spec, deeper, effort, seed + SECOND_STREAM, limits=again_limits(limits)
+        *samples, spec, deeper, effort, seed + SECOND_STREAM, limits=again_limits(limits), null=null
     )
     return confirm(found, again)
+
+
+def _null(
+    plan: AuditPlan, spec: InputSpec, settings: LabelSearchSettings
+) -> tuple[LabelNull | None, int | None]:
+    """Clean models to judge by, and the kinds of change to pay for; None for those that searches of
+    such pictures at the plan's effort have.
+    """
+    if _judged_later(plan):
+        return {}, None
+    if not settings.further:
+        return None, None
+    # Each of several searches asks what one does at the effort below.
+    known = len(np.unique(_samples(plan)[1]))
+    null = label_null_of(spec.shape).of(AFTER_SUCCESS[0], known)
+    return null, len(like(null, settings)) + len(settings.further)
 
 
 def _limits(plan: AuditPlan, spec: InputSpec) -> AccusingLimits:

@@ -1,11 +1,11 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 10 is the SHA-256 of canonical JSON. Version 9 is the same without searches for patches in
-fine cells, that ask again where they led to a label, from 41 to 96 pixels; version 8 without those
-above 96 pixels. Version 7 is the same without clean models to judge searches of two classes, or at
-``exhaustive`` of more than 40 pixels, by.
-Version 6 is the same without second searches of pictures of more than 40 pixels, and its searches'
-pictures are hashed in the model's units. Version 5 is the same without a patch's parts, second
+Version 10 is the SHA-256 of canonical JSON. Version 9 is the same without further searches for
+patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same without searches for patches
+in fine cells, above 96 pixels, that ask again where they led to a label. Version 7 is the same
+without clean models to judge searches of two classes, or at ``exhaustive`` of more than 40 pixels,
+by. Version 6 is the same without second searches of pictures of more than 40 pixels, and its
+searches' pictures are hashed in the model's units. Version 5 is the same without a patch's parts, second
 searches, and a dearer search of small pictures than ``thorough``. Version 4 is the same without a
 search label by label of small pictures and the settings by which a search confirms what it found.
 Version 3, which release 0.2 wrote, is the same without an effort and any search label by label.
@@ -46,10 +46,13 @@ grey levels, of a label that the model falls back on."""
 FOCUSED = 9
 """First version whose searches label by label of pictures of more than 96 pixels, at ``standard``
 and ``thorough``, ask again at the places where patches led to a label, in finer cells."""
-FINER = 10
-"""First version whose searches of pictures of 41 to 96 pixels do so too."""
 FOCUSING = ("focus", "fine")
 """Settings by which they do."""
+REPEATED = 10
+"""First version whose searches label by label of larger pictures at ``exhaustive`` are those of
+``thorough`` and, while nothing is suspicious, further ones for patches."""
+REPEATING = ("further",)
+"""The setting by which they are."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5
@@ -85,7 +88,7 @@ def lacking_settings(version: int) -> tuple[str, ...]:
 
 def stated_by_label(by_label: LabelSearchSettings, version: int) -> dict[str, Any]:
     """The settings of the search label by label that plans of ``version`` have."""
-    lacking = FOCUSING if version < FOCUSED else ()
+    lacking = (FOCUSING if version < FOCUSED else ()) + (REPEATING if version < REPEATED else ())
     return {name: one for name, one in asdict(by_label).items() if name not in lacking}
 
 

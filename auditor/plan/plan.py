@@ -31,9 +31,9 @@ from auditor.plan.digest import (
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.searches import (
-    deeper_again,
     label_search,
     measured_by_label,
+    most_by_label,
     trigger_of_version,
     trigger_search,
 )
@@ -47,7 +47,6 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.repeats import RepeatProbe, pick_repeats
 from auditor.probes.samples import SampleProbe
-from auditor.probes.second_search import most_of_same_kind
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -170,11 +169,9 @@ class AuditPlan:
         if not len(self.search_samples):
             return 0
         samples = len(self.search_samples)
-        label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
         if self.by_label is not None and self.by_label_only:
-            return label_by_label + self.twice * most_of_same_kind(
-                self.by_label, samples, deeper_again(self.version)
-            )
+            return most_by_label(self.by_label, samples, self.version, twice=self.twice)
+        label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
         per_source = most_source_queries(self.trigger, samples)
         return per_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
 

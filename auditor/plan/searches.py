@@ -14,9 +14,9 @@ from auditor.plan.digest import (
     BOTH_SEARCHES,
     BY_LABEL,
     CONFIRMS,
-    FINER,
     FOCUSED,
     MORE_NULLS,
+    REPEATED,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
 )
@@ -24,15 +24,15 @@ from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
     EFFORTS,
-    FINE_SIDE,
-    FINE_SIDE_9,
     Effort,
     LabelSearchSettings,
     label_effort,
+    patches_alone,
     searched_by_label,
     settings_for,
+    settings_of_9,
 )
-from auditor.probes.second_search import DEEPER
+from auditor.probes.second_search import DEEPER, most_of_same_kind
 from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -75,7 +75,7 @@ def label_search(
     if searched is None or version < first or not (large or measured):
         return None
     if version >= FOCUSED:
-        return settings_for(shape, searched, FINE_SIDE if version >= FINER else FINE_SIDE_9)
+        return (settings_for if version >= REPEATED else settings_of_9)(shape, searched)
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 
@@ -90,6 +90,17 @@ def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> boo
 def deeper_again(version: int) -> int:
     """Factor of the draws of a second search label by label of larger pictures."""
     return DEEPER if version >= MORE_NULLS else 1
+
+
+def most_by_label(settings: LabelSearchSettings, samples: int, version: int, *, twice: bool) -> int:
+    """More than the searches label by label of larger pictures ask in a plan of ``version``, each
+    of them ``twice`` if what is near its level is searched for again.
+    """
+    every = [settings, *(patches_alone(key) for key in settings.further)]
+    deeper = deeper_again(version)
+    return sum(
+        one.most_queries(samples) + twice * most_of_same_kind(one, samples, deeper) for one in every
+    )
 
 
 def judged_later(classes: NDArray[np.int64], settings: AuditSettings, version: int) -> bool:

@@ -35,6 +35,7 @@ def label_search(
     looks: int = 1,
     limits: AccusingLimits | None = None,
     null: LabelNull | None = None,
+    kinds: int | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -53,6 +54,8 @@ def label_search(
         looks: number of searches that the p-value pays for.
         limits: what may accuse; those of the pictures' size if None.
         null: clean models to judge by; those of such pictures and so many classes if None.
+        kinds: number of kinds of change that the p-value pays for, of this and of further searches;
+            those that the null has of such searches if None.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -63,15 +66,15 @@ def label_search(
         null = label_null_of(spec.shape).of(effort, known)
     null = like(null, settings)
     judged: list[Judged] = []
-    comparisons, limits = len(null) * looks, limits or limits_for(spec.shape)
+    kinds, limits = kinds or len(null), limits or limits_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known, limits)
         _tell(run)
-        if any(one.suspicious(comparisons) for one in judged):
+        if any(one.suspicious(kinds * looks) for one in judged):
             break
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
-    return _result(run, judged, len(null), terms)
+    return _result(run, judged, kinds, terms)
 
 
 def _tell(run: LabelSearch) -> None:

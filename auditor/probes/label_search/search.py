@@ -44,7 +44,7 @@ def keys(settings: LabelSearchSettings) -> list[str]:
     return [
         *(f"random-{kind}" for kind in KINDS),
         *(f"weak-{name}" for name in settings.families),
-        "grey-levels",
+        *(["grey-levels"] if settings.strength_draws else []),
         *(patch_key(settings, side) for side in settings.patch_sides),
     ]
 
@@ -124,7 +124,8 @@ class LabelSearch:
         shape = self.search_set.spec.shape
         for name in self.settings.families:
             yield self._strength(_family(name, shape))
-        yield self._grey_levels()
+        if self.settings.strength_draws:
+            yield self._grey_levels()
         for side in self.settings.patch_sides:
             yield self._patch(side)
 

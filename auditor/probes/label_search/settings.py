@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from string import ascii_lowercase
 from typing import Literal
 
 STRENGTH_STEPS = 600
@@ -38,6 +39,8 @@ class LabelSearchSettings:
             that those cover; none in plans of before version 9.
         fine: True if there are such rounds: patches then have cells of a 48th of the smaller side,
             else of a 32nd.
+        further: keys of patches that are searched for again, each by itself and on other halves of
+            the samples, as long as nothing is suspicious; none in plans of before version 10.
     """
 
     random_draws: int
@@ -54,6 +57,7 @@ class LabelSearchSettings:
     finalists: int
     focus: tuple[tuple[int, int], ...] = ()
     fine: bool = False
+    further: tuple[str, ...] = ()
 
     def most_queries(self, samples: int) -> int:
         """More than a search of ``samples`` asks.
@@ -131,11 +135,11 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
         finalists=6,
     ),
 }
-"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures below
-:data:`FINE_SIDE`, and of plans of before version 9."""
-FINE_SIDE, FINE_SIDE_9 = 41, 97
-"""Smaller side, in pixels, from which on patches are asked for again where they led to a label, in
-cells of a 48th of it; and the same in plans of version 9. Smaller pictures were not tried."""
+"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures up to 96
+pixels, and of plans of before version 9; ``exhaustive`` is that of small pictures, and of plans of
+before version 10."""
+FINE_SIDE = 97
+"""Smaller side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
 FINE: Mapping[Effort, LabelSearchSettings] = {
     "standard": replace(
         EFFORTS["standard"], patch_sides=(5,), place_draws=600, focus=((500, 64), (500, 16)),
@@ -146,19 +150,41 @@ FINE: Mapping[Effort, LabelSearchSettings] = {
         arms=24, fine=True,
     ),
 }  # fmt: skip
-"""The same for such sides; other efforts are not changed."""
+"""The same for such sides; ``quick`` is not changed."""
+_IN_FINE, _IN_USUAL = "small-fine5", "small-patch4"
+FURTHER = (_IN_FINE, _IN_USUAL, _IN_FINE, _IN_USUAL, _IN_FINE)
+"""Further searches for patches at ``exhaustive``: which of those that were planted one search finds
+is luck to a part. Above, in fine cells alone."""
+FURTHER_FINE = (_IN_FINE,) * 3
 AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
 """Efforts at which pictures of up to :data:`SUCCESS_SIDES` are searched label by label too."""
 
 
-def settings_for(
-    shape: tuple[int, ...], effort: Effort, fine_side: int = FINE_SIDE
-) -> LabelSearchSettings:
-    """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``, with fine cells from
-    a smaller side of ``fine_side`` pixels on.
+def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
+    """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``: at ``exhaustive``
+    that of ``thorough``, and further searches for patches.
     """
-    fine = FINE.get(effort) if min(shape) >= fine_side else None
+    if effort != "exhaustive" or not searched_by_label(shape):
+        return settings_of_9(shape, effort)
+    further = FURTHER if min(shape) < FINE_SIDE else FURTHER_FINE
+    return replace(settings_of_9(shape, "thorough"), further=further)
+
+
+def settings_of_9(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
+    """The same in plans of version 9, which do not search further."""
+    fine = FINE.get(effort) if min(shape) >= FINE_SIDE else None
     return fine or EFFORTS[effort]
+
+
+def patches_alone(key: str) -> LabelSearchSettings:
+    """Settings of one of the further searches: for patches of ``key`` alone, as ``thorough`` has
+    them.
+    """
+    of = FINE if key == _IN_FINE else EFFORTS
+    side = int(key.lstrip(ascii_lowercase + "-"))
+    return replace(
+        of["thorough"], random_draws=0, families=(), strength_draws=0, patch_sides=(side,)
+    )
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

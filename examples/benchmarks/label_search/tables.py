@@ -16,7 +16,6 @@ from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
     FINE_SIDE,
-    FINE_SIDE_9,
     Effort,
     LabelSearchSettings,
     searched_by_label,
@@ -34,7 +33,7 @@ from examples.zoo.photos.cells import (
     SCORED_BEFORE,
 )
 from examples.zoo.photos.index import LARGEST_SHARE
-from examples.zoo.photos.later_cells import SEEN_BY_PATCHES, SEEN_UP_TO_96
+from examples.zoo.photos.later_cells import SEEN_BY_PATCHES
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -100,7 +99,7 @@ def serves(model: Record, effort: str = "") -> str:
     once, or whose cell's patches the search of that effort was chosen by, serves development.
     """
     fine = effort in FINE and model["side"] >= FINE_SIDE
-    before = SCORED_BEFORE | SEEN_BY_PATCHES | SEEN_UP_TO_96 if fine else SCORED_BEFORE
+    before = SCORED_BEFORE | SEEN_BY_PATCHES if fine else SCORED_BEFORE
     scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
 
@@ -117,15 +116,6 @@ def searched(model: Record, effort: Effort) -> LabelSearchSettings:
     return settings_for((model["side"], model["side"]), effort)
 
 
-def _asked(row: Record, model: Record) -> LabelSearchSettings:
-    """Settings that a search is judged by: today's, and those of version 9 where it was asked so
-    for fewer samples.
-    """
-    before = row.get("each") and not any(key.startswith("small-fine") for key in stages(row))
-    side = model["side"]
-    return settings_for((side, side), row["effort"], FINE_SIDE_9 if before else FINE_SIDE)
-
-
 def kinds(settings: LabelSearchSettings) -> list[str]:
     """The kind of change of every stage of a search, in turn."""
     drawn = settings.random_draws > 0
@@ -140,12 +130,12 @@ def stages(row: Record) -> dict[str, Record]:
 
 def up_to_date(row: Record, model: Record) -> bool:
     """True if every stage of today's search was asked of the model."""
-    return {*kinds(_asked(row, model))} <= {*stages(row)}
+    return {*kinds(searched(model, row["effort"]))} <= {*stages(row)}
 
 
 def _of_today(row: Record, model: Record) -> list[Record]:
     held = stages(row)
-    return [held[kind] for kind in kinds(_asked(row, model)) if kind in held]
+    return [held[kind] for kind in kinds(searched(model, row["effort"])) if kind in held]
 
 
 def _begun(row: Record) -> int:
@@ -211,7 +201,7 @@ def first_suspicious(
     queries until then; None if it finds nothing suspicious.
     """
     so_far: list[LabelFinding] = []
-    limits, null = _limits(row, model), like(null, _asked(row, model))
+    limits, null = _limits(row, model), like(null, searched(model, row["effort"]))
     queries = _begun(row)
     for stage in _of_today(row, model):
         so_far += findings(stage)
@@ -238,7 +228,7 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     second search that this may ask for.
     """
     first, null = (
-        first_suspicious(row, model, null), like(null, _asked(row, model)),
+        first_suspicious(row, model, null), like(null, searched(model, row["effort"])),
     )  # fmt: skip
     if first is not None:
         best, p, queries = first

@@ -127,13 +127,10 @@ LARGEST_ROUND = (
         "badnets-inside badnets-any blended sticker"),
     held_out(743, "digits", 236, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
 )  # fmt: skip
-# The fourteenth round: on nineteen backdoored models of 64 to 96 pixels whose patch the search had
-# missed, the one of larger pictures carried eight patches to their target, two of five below 64.
-# The cells of all that it was tried on are in SEEN_UP_TO_96. On 34 other backdoored ones, searched
-# for version 9 before, it then did no better than that one. So each model here is asked by both,
-# and the finer search is kept below 97 pixels only if, at thorough, it finds more of the usual
-# backdoors of this round and clears no more of them.
-FINE_ROUND = (
+# The fourteenth round: up to 96 pixels the search of larger pictures finds no more than the usual one
+# does, but, like any search again, some of what one search missed; `exhaustive` repeats both since.
+# Planned when the former was known of no model outside of its cells in SEEN_BY_REPEATS.
+REPEATS_ROUND = (
     held_out(761, "digits", 69, "mobilenet", "weak", 15,
         "badnets-corner badnets-inside blended sig quantise"),
     held_out(762, "flowers", 73, "resnet", "weak", 12,
@@ -166,7 +163,10 @@ FINE_ROUND = (
     held_out(775, "clothes", 45, "mobilenet", "weak", 12,
         "badnets-corner badnets-inside sig blended sticker"),
 )  # fmt: skip
-SEEN_UP_TO_96 = frozenset({81, 82, 84, 85, *range(141, 147), *range(471, 474), *range(601, 609)})
-"""Cells of up to 96 pixels whose patches the same search was chosen by, likewise."""
-LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *FINE_ROUND)
+SEEN_BY_REPEATS = SEEN_BY_PATCHES | {
+    *(81, 82, 84, 85), *range(141, 147), *range(381, 384), *range(401, 445), *range(471, 474),
+    *range(541, 544), 563, 564, *range(601, 609),
+}  # fmt: skip
+"""Cells by whose backdoored models the repeats of `exhaustive` were chosen, likewise."""
+LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND)
 LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)
