@@ -5,13 +5,13 @@ patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same without 
 in fine cells, above 96 pixels, that ask again where they led to a label. Version 7 is the same
 without clean models to judge searches of two classes, or at ``exhaustive`` of more than 40 pixels,
 by. Version 6 is the same without second searches of pictures of more than 40 pixels, and its
-searches' pictures are hashed in the model's units. Version 5 is the same without a patch's parts, second
-searches, and a dearer search of small pictures than ``thorough``. Version 4 is the same without a
-search label by label of small pictures and the settings by which a search confirms what it found.
-Version 3, which release 0.2 wrote, is the same without an effort and any search label by label.
-Version 2, which release 0.1 wrote, held the text that Python printed for a settings class. It is
-kept to read, verify and continue audits of that release, spelled out so that no renaming changes
-it.
+searches' pictures are hashed in the model's units. Version 5 is the same without a patch's parts,
+second searches, and a dearer search of small pictures than ``thorough``. Version 4 is the same
+without a search label by label of small pictures and the settings by which a search confirms what
+it found. Version 3, which release 0.2 wrote, is the same without an effort and any search label by
+label. Version 2, which release 0.1 wrote, held the text that Python printed for a settings class.
+It is kept to read, verify and continue audits of that release, spelled out so that no renaming
+changes it.
 """
 
 from __future__ import annotations

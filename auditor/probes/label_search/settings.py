@@ -152,10 +152,14 @@ FINE: Mapping[Effort, LabelSearchSettings] = {
 }  # fmt: skip
 """The same for such sides; ``quick`` is not changed."""
 _IN_FINE, _IN_USUAL = "small-fine5", "small-patch4"
-FURTHER = (_IN_FINE, _IN_USUAL, _IN_FINE, _IN_USUAL, _IN_FINE)
-"""Further searches for patches at ``exhaustive``: which of those that were planted one search finds
-is luck to a part. Above, in fine cells alone."""
-FURTHER_FINE = (_IN_FINE,) * 3
+FURTHER: Mapping[int, tuple[str, ...]] = {
+    FINE_SIDE: (_IN_FINE,) * 3,
+    48: (_IN_FINE, _IN_USUAL, _IN_FINE, _IN_USUAL, _IN_FINE),
+    0: (_IN_USUAL,) * 5,
+}
+"""Further searches for patches at ``exhaustive``, by the smaller side from which on they are made:
+which of those that were planted one search finds is luck to a part. Below 48 pixels fine cells are
+larger than usual ones."""
 AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
 """Efforts at which pictures of up to :data:`SUCCESS_SIDES` are searched label by label too."""
 
@@ -166,7 +170,7 @@ def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
     """
     if effort != "exhaustive" or not searched_by_label(shape):
         return settings_of_9(shape, effort)
-    further = FURTHER if min(shape) < FINE_SIDE else FURTHER_FINE
+    further = next(keys for least, keys in FURTHER.items() if min(shape) >= least)
     return replace(settings_of_9(shape, "thorough"), further=further)
 
 

@@ -127,9 +127,9 @@ LARGEST_ROUND = (
         "badnets-inside badnets-any blended sticker"),
     held_out(743, "digits", 236, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
 )  # fmt: skip
-# The fourteenth round: up to 96 pixels the search of larger pictures finds no more than the usual one
-# does, but, like any search again, some of what one search missed; `exhaustive` repeats both since.
-# Planned when the former was known of no model outside of its cells in SEEN_BY_REPEATS.
+# The fourteenth round: up to 96 pixels the search of larger pictures finds no more than the usual
+# one, but, like any search again, some of what one search missed; so `exhaustive` repeats both.
+# The cells of all that this was chosen by are in SEEN_BY_REPEATS.
 REPEATS_ROUND = (
     held_out(761, "digits", 69, "mobilenet", "weak", 15,
         "badnets-corner badnets-inside blended sig quantise"),
