@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
-from auditor.plan.digest import FOCUSED
-from auditor.probes.label_search.settings import FINE, FINE_SIDE
+from auditor.plan.digest import REPEATED
+from auditor.probes.label_search.settings import FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -86,7 +86,7 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(part | {"efforts": new, "since": FOCUSED} | _largest(alike, most))
+                values.append(part | {"efforts": new, "since": REPEATED} | _largest(alike, most))
     write_file("label_rates", made, values)
 
 
@@ -105,13 +105,13 @@ def _of_earlier_plans() -> list[Values]:
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
     kept: list[Values] = []
     for one in values:
-        if one.get("since", 0) >= FOCUSED:
+        if one.get("since", 0) >= REPEATED:
             continue
-        fine = FINE if one["sides"][0] >= FINE_SIDE else {}
-        changed = {name: ends for name, ends in one["efforts"].items() if name in fine}
-        same = {name: ends for name, ends in one["efforts"].items() if name not in fine}
+        another = {"exhaustive"} if "until" not in one else set()
+        changed = {name: ends for name, ends in one["efforts"].items() if name in another}
+        same = {name: ends for name, ends in one["efforts"].items() if name not in another}
         if changed:
-            kept.append(one | {"efforts": changed, "until": FOCUSED})
+            kept.append(one | {"efforts": changed, "until": REPEATED})
         if same:
             kept.append(one | {"efforts": same})
     return kept

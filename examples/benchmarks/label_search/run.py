@@ -34,6 +34,7 @@ from examples.benchmarks.label_search.search import (
     add_options,
     search_again,
     search_all,
+    search_further,
     search_patches,
 )
 from examples.benchmarks.label_search.sections import beside, by_kind, fewer_samples
@@ -45,6 +46,7 @@ from examples.benchmarks.label_search.tables import (
     ended,
     fragile,
     in_null,
+    judged_at,
     null_of,
     serves,
     up_to_date,
@@ -101,7 +103,7 @@ def _ends(rows: Sequence[Record], models: dict[str, Record], nulls: Nulls) -> li
     return [
         ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
         for row in rows
-        if nulls[_two(row)].get(row["effort"]) and up_to_date(row, models[row["name"]])
+        if nulls[_two(row)].get(judged_at(row)) and up_to_date(row, models[row["name"]])
     ]
 
 
@@ -159,6 +161,7 @@ def _asked_at(effort: str) -> set[str]:
 
 STEPS = {
     "search": search_all, "again": search_again, "patches": search_patches,
+    "further": search_further,
     "beside": measure_all, "report": write_all,
 }  # fmt: skip
 """What the command does, by its step."""
@@ -188,7 +191,7 @@ def _null_for(
     row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls
 ) -> LabelNull:
     """The null that a model is judged by: one of those that make it is left out of its own."""
-    group, effort = _two(row), row["effort"]
+    group, effort = _two(row), judged_at(row)
     null = nulls[group][effort]
     if row["name"] in {one["name"] for one in _clean(rows, models, effort, group)}:
         chosen = _clean(rows, models, effort, group)

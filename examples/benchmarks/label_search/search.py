@@ -18,18 +18,23 @@ from PIL import Image
 from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import LabelNull, label_null
+from auditor.probes.label_search.further import FURTHER_STREAM
 from auditor.probes.label_search.search import LabelSearch, prepare
-from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
+from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings, patches_alone
 from auditor.probes.second_search import DEEPER, SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import (
+    ended,
     first_suspicious,
+    further,
     in_null,
+    judged_at,
     kinds,
     near_its_level,
     searched,
     serves,
     stages,
+    up_to_date,
 )
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier, driven
@@ -122,6 +127,64 @@ def search_patches(options: argparse.Namespace) -> None:
             print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
 
 
+def search_further(options: argparse.Namespace) -> None:
+    """Make searches at ``exhaustive`` of kept ones at ``thorough``, which they begin with; every
+    row is kept as soon as it is there.
+    """
+    kept = read(options.results, {"rows": []})
+    done = {(row["sha256"], *_asked(row)) for row in kept["rows"] if "further" in row}
+    models = {one["sha256"]: one for one in read_records(options.models).values()}
+    tasks = []
+    for row in kept["rows"]:
+        record = models.get(row["sha256"])
+        if record is None or row["effort"] != "thorough" or row.get("each"):
+            continue
+        raised = _raised(row)
+        wanted = serves(record, "exhaustive") == options.split and up_to_date(row, record)
+        if wanted and (row["sha256"], *_asked(raised)) not in done:
+            tasks.append((raised, record, options))
+    with Pool(options.processes) as pool:
+        for row in pool.imap(_further_task, tasks, 1):
+            kept["rows"].append(row)
+            write(options.results, kept)
+            print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
+
+
+def _raised(row: Record) -> Record:
+    """A search at ``thorough`` as the first of one at ``exhaustive``."""
+    named = [{**stage, "kind": kind} for kind, stage in stages(row).items()]
+    gone = {"second", "second_key", "deeper"}
+    kept = {name: one for name, one in row.items() if name not in gone}
+    return {**kept, "effort": "exhaustive", "stages": named, "further": []}
+
+
+def _further_task(task: tuple[Record, Record, argparse.Namespace]) -> Record:
+    row, record, options = task
+    asked = _drawn(record, row, options)
+    null = label_null().of(judged_at(row), row["classes"])
+    row |= _second(row, record, null, lambda: asked)
+    return _with_further(row, record, null, asked)
+
+
+def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> Record:
+    """``row`` with its further searches, until one accuses."""
+    pixels, truth, labels = asked
+    keys_ = searched(record, row["effort"]).further
+    for number, key in enumerate(keys_, 1):
+        if ended(row, record, null).suspicious:
+            break
+        seed, alone = row["seed"] + number * FURTHER_STREAM, patches_alone(key)
+        run = started(pixels, truth, labels, alone, seed)
+        stage = next(stage for stage, _ in stages_of(run, labels))
+        row = {**row, "further": [*row["further"], stage]}
+        first = first_suspicious(list(further(row))[-1], record, null, alone)
+        if first is not None and near_its_level(record, first[1]):
+            again = started(pixels, truth, labels, same_kind(key, alone), seed + SECOND_STREAM)
+            stage["second"] = [one for one, _ in stages_of(again, labels)]
+        row["queries"] += stage["queries"]
+    return row
+
+
 def _is_of(row: Record, record: Record, options: argparse.Namespace) -> bool:
     """True if ``row`` is of just this model, asked as the options say."""
     wanted = (options.effort, options.seed, options.coding, options.each, options.of_classes)
@@ -167,13 +230,16 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     row, asked = _empty(record, options)
     pixels, truth, labels = asked
     run = started(pixels, truth, labels, searched(record, row["effort"]), row["seed"])
-    null = label_null().of(row["effort"], row["classes"])
+    if searched(record, row["effort"]).further:
+        row["further"] = []
+    null = label_null().of(judged_at(row), row["classes"])
     for stage, queries in stages_of(run, labels):
         row["stages"].append(stage)
         row["queries"] = queries
         if options.until_found and first_suspicious(row, record, null):
             break
-    return row | _second(row, record, null, lambda: asked)
+    row |= _second(row, record, null, lambda: asked)
+    return _with_further(row, record, null, asked) if "further" in row else row
 
 
 def _empty(record: Record, options: argparse.Namespace) -> tuple[Record, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from auditor.probes.label_search.settings import (
     FINE_SIDE,
     Effort,
     LabelSearchSettings,
+    patches_alone,
     searched_by_label,
     settings_for,
 )
@@ -33,7 +34,7 @@ from examples.zoo.photos.cells import (
     SCORED_BEFORE,
 )
 from examples.zoo.photos.index import LARGEST_SHARE
-from examples.zoo.photos.later_cells import SEEN_BY_PATCHES
+from examples.zoo.photos.later_cells import SEEN_BY_PATCHES, SEEN_BY_REPEATS
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -100,6 +101,8 @@ def serves(model: Record, effort: str = "") -> str:
     """
     fine = effort in FINE and model["side"] >= FINE_SIDE
     before = SCORED_BEFORE | SEEN_BY_PATCHES if fine else SCORED_BEFORE
+    if effort == "exhaustive":
+        before |= SEEN_BY_REPEATS
     scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
 
@@ -130,12 +133,21 @@ def stages(row: Record) -> dict[str, Record]:
 
 def up_to_date(row: Record, model: Record) -> bool:
     """True if every stage of today's search was asked of the model."""
-    return {*kinds(searched(model, row["effort"]))} <= {*stages(row)}
+    settings = searched(model, row["effort"])
+    known = not settings.further or "further" in row
+    return known and {*kinds(settings)} <= {*stages(row)}
 
 
-def _of_today(row: Record, model: Record) -> list[Record]:
+def _of_today(row: Record, settings: LabelSearchSettings) -> list[Record]:
     held = stages(row)
-    return [held[kind] for kind in kinds(searched(model, row["effort"])) if kind in held]
+    return [held[kind] for kind in kinds(settings) if kind in held]
+
+
+def judged_at(row: Record) -> str:
+    """The effort by whose clean models a row is judged: each of several searches asks what one does
+    at ``thorough``.
+    """
+    return "thorough" if "further" in row else str(row["effort"])
 
 
 def _begun(row: Record) -> int:
@@ -195,22 +207,32 @@ def _cell(of_model: Mapping[str, Sequence[float]], least: float) -> LabelCell:
 
 
 def first_suspicious(
-    row: Record, model: Record, null: Mapping[str, LabelCell]
+    row: Record,
+    model: Record,
+    null: Mapping[str, LabelCell],
+    settings: LabelSearchSettings | None = None,
 ) -> tuple[Judged, float, int] | None:
     """What the search of ``row`` would stop at beside ``null``, its corrected chance, and the
-    queries until then; None if it finds nothing suspicious.
+    queries until then; None if it finds nothing suspicious. ``settings`` are those of the search;
+    the row's first one if None.
     """
     so_far: list[LabelFinding] = []
-    limits, null = _limits(row, model), like(null, searched(model, row["effort"]))
+    settings, paid = settings or searched(model, row["effort"]), kinds_paid(row, model, null)
     queries = _begun(row)
-    for stage in _of_today(row, model):
+    for stage in _of_today(row, settings):
         so_far += findings(stage)
         queries += stage["queries"]
-        judged = judge(so_far, null, row["classes"], limits)
-        best = next((one for one in judged if one.suspicious(len(null))), None)
+        judged = judge(so_far, like(null, settings), row["classes"], _limits(row, model))
+        best = next((one for one in judged if one.suspicious(paid)), None)
         if best is not None:
-            return best, min(1.0, best.p * len(null)), queries
+            return best, min(1.0, best.p * paid), queries
     return None
+
+
+def kinds_paid(row: Record, model: Record, null: Mapping[str, LabelCell]) -> int:
+    """Kinds of change that a p-value pays for, those of further searches among them."""
+    settings = searched(model, row["effort"])
+    return len(like(null, settings)) + len(settings.further)
 
 
 def _limits(row: Record, model: Record) -> AccusingLimits:
@@ -225,23 +247,50 @@ def near_its_level(model: Record, p: float) -> bool:
 
 def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How the search of ``row`` ends beside ``null``: at its first suspicious stage, after the
-    second search that this may ask for.
+    second search that this may ask for, or with the last of its further searches.
     """
-    first, null = (
-        first_suspicious(row, model, null), like(null, searched(model, row["effort"])),
-    )  # fmt: skip
+    found = _ended(row, model, null, searched(model, row["effort"]))
+    for part in further(row):
+        if found.suspicious:
+            break
+        more = _ended(part, model, null, patches_alone(part["kind"]))
+        found = _joined(replace(found, queries=found.queries + more.queries), more)
+    return replace(found, row=row)
+
+
+def further(row: Record) -> Iterator[Record]:
+    """Every further search of a row as a row of its own."""
+    shared = {name: row[name] for name in row if name not in {"second", "second_key", "further"}}
+    for stage in row.get("further", ()):
+        again = {"second_key": stage["kind"]} if "second" in stage else {}
+        yield {**shared, **stage, **again, "stages": [stage]}
+
+
+def _joined(first: Ended, more: Ended) -> Ended:
+    """The end of both searches, with the queries of ``first``."""
+    shown = more if more.suspicious or more.p < first.p else first
+    cleared = first.cleared and more.cleared
+    return replace(shown, cleared=cleared, queries=first.queries)
+
+
+def _ended(
+    row: Record, model: Record, null: Mapping[str, LabelCell], settings: LabelSearchSettings
+) -> Ended:
+    """How one search with ``settings`` ends."""
+    first = first_suspicious(row, model, null, settings)
+    paid = kinds_paid(row, model, null)
     if first is not None:
         best, p, queries = first
         found, near = best.finding, near_its_level(model, p)
-        accuses = not near or _again(row, model, null, found)
+        accuses = not near or _again(row, model, like(null, settings), found)
         queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
         return Ended(row, model, accuses, False, found.label, p, queries, found.key)
-    asked = _of_today(row, model)
+    asked = _of_today(row, settings)
     every = [one for stage in asked for one in findings(stage)]
     queries = _begun(row) + sum(stage["queries"] for stage in asked)
-    judged = judge(every, null, row["classes"], _limits(row, model))
+    judged = judge(every, like(null, settings), row["classes"], _limits(row, model))
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
-    p = min(1.0, shown * len(null))
-    against = [one for one in judged if one.leaves_open(len(null))]
+    p = min(1.0, shown * paid)
+    against = [one for one in judged if one.leaves_open(paid)]
     key = against[0].finding.key if against else ""
     return Ended(row, model, False, not against, None, p, queries, key)
