@@ -181,7 +181,6 @@ def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> R
         if first is not None and near_its_level(record, first[1]):
             again = started(pixels, truth, labels, same_kind(key, alone), seed + SECOND_STREAM)
             stage["second"] = [one for one, _ in stages_of(again, labels)]
-        row["queries"] += stage["queries"]
     return row
 
 
