@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from auditor.probes.trigger_search.result import TriggerResult
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 
 FURTHER_STREAM = 2_000_003
 """Added to the seed for every further search."""
@@ -32,7 +32,7 @@ def joined(first: TriggerResult, more: TriggerResult) -> TriggerResult:
     assert shown.by_label is not None
     return replace(
         shown,
-        findings=(*shown.findings, *other.findings),
+        findings=_best_of_each_key(shown, other),
         queries=first.queries + more.queries,
         spent=dict(Counter(first.spent) + Counter(more.spent)),
         verifications=first.verifications + more.verifications,
@@ -42,7 +42,21 @@ def joined(first: TriggerResult, more: TriggerResult) -> TriggerResult:
     )
 
 
+def _best_of_each_key(shown: TriggerResult, other: TriggerResult) -> tuple[TriggerFinding, ...]:
+    """The most surprising finding of every key, that of the result that is ``shown`` first."""
+    kept: dict[str, TriggerFinding] = {}
+    for one in (*shown.findings, *other.findings):
+        known = kept.get(one.key)
+        if known is None or (known is not shown.best and _chance(one.p) < _chance(known.p)):
+            kept[one.key] = one
+    return tuple(kept.values())
+
+
+def _chance(p: float | None) -> float:
+    return 1.0 if p is None else p
+
+
 def _against(found: TriggerResult) -> tuple[bool, bool, float]:
     """How much ``found`` speaks against the model; to be compared."""
     weakness = found.by_label is not None and found.by_label.weakness
-    return found.suspicious, weakness, -1.0 if found.p is None else -found.p
+    return found.suspicious, weakness, -_chance(found.p)

@@ -37,9 +37,9 @@ from auditor.measured import (
     trigger_null,
     unusual_label_null,
 )
-from auditor.measured.types import DecisionRule
-from auditor.plan.digest import FINER, FOCUSED, MORE_NULLS, PLAN_VERSION, searched_before
-from auditor.probes.label_search.settings import FINE, FINE_SIDE, FINE_SIDE_9
+from auditor.measured.types import DecisionRule, LabelPopulation
+from auditor.plan.digest import FOCUSED, MORE_NULLS, PLAN_VERSION, REPEATED, searched_before
+from auditor.probes.label_search.settings import FINE, FINE_SIDE
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -250,16 +250,15 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
-    later = [one for one in label_rates() if one.since]
-    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, FINER}
-    for version, since in (
-        (MORE_NULLS - 1, {0}),
-        (FOCUSED - 1, {0, MORE_NULLS}),
-        (FINER - 1, {0, MORE_NULLS, FOCUSED}),
-    ):
-        with of_earlier_search(**searched_before(version)):
-            assert {one.since for one in label_rates()} == since
-    assert {"two", "few"} <= {one.classes for one in later}
+    assert {"two", "few"} <= {one.classes for one in label_rates() if one.since}
+    for version in (MORE_NULLS, FOCUSED, REPEATED):
+        assert version in {one.since for one in label_rates_of(version)}
+        assert max(one.since for one in label_rates_of(version - 1)) < version
+
+
+def label_rates_of(version: int) -> tuple[LabelPopulation, ...]:
+    with of_earlier_search(**searched_before(version)):
+        return label_rates()
 
 
 Key = tuple[int, str, str, str]
@@ -267,27 +266,25 @@ Key = tuple[int, str, str, str]
 
 def told(version: int) -> dict[Key, Any]:
     """Rates that plans of ``version`` are judged by: by least side, coding, classes and effort."""
-    with of_earlier_search(**searched_before(version)):
-        return {
-            (one.sides[0], one.coding, one.classes, effort): rates
-            for one in label_rates()
-            for effort, rates in one.efforts.items()
-        }
+    return {
+        (one.sides[0], one.coding, one.classes, effort): rates
+        for one in label_rates_of(version)
+        for effort, rates in one.efforts.items()
+    }
 
 
 @pytest.mark.parametrize(
-    ("version", "sides"),
-    [(FOCUSED, range(FINE_SIDE_9, 321)), (FINER, range(FINE_SIDE, FINE_SIDE_9))],
+    ("version", "least", "efforts"), [(FOCUSED, FINE_SIDE, {*FINE}), (REPEATED, 41, {"exhaustive"})]
 )
 def test_what_was_measured_of_a_search_says_nothing_about_later_ones_that_ask_otherwise(
-    version: int, sides: range
+    version: int, least: int, efforts: set[str]
 ) -> None:
     before, now = told(version - 1), told(version)
-    asked_otherwise = {key for key in before if key[0] in sides and key[-1] in FINE}
+    asked_otherwise = {key for key in before if key[0] >= least and key[-1] in efforts}
     assert asked_otherwise
     # Of these nothing was counted on, while what is asked as before was asked of more models.
     for key in asked_otherwise:
-        assert now.get(key) != before[key]
+        assert now[key] != before[key]
     for key in {*before} - asked_otherwise:
         assert now[key].clean >= before[key].clean
         assert now[key].usual >= before[key].usual

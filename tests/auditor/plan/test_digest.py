@@ -22,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "paper": {"planes": 6, "density": 5, "canaries": 9},
     "default": FRUGAL,
     "larger pictures": {**FRUGAL, "effort": "thorough"},
-    "middle pictures": {**FRUGAL, "effort": "thorough"},
+    "middle pictures": {**FRUGAL, "effort": "exhaustive"},
     "large pictures": {**FRUGAL, "effort": "thorough"},
     "small pictures, thorough": {**FRUGAL, "effort": "thorough"},
     "per source and perturbations": {**FRUGAL, "per_source": True, "families": True, "seed": 7},
@@ -100,18 +100,18 @@ WRITTEN_AS_9 = {
     "paper": "7ad3ba83411d323a6da42854a788f819287c561ad5748f6299080986f8645a67",
     "default": "8acf7b22b8a079c1bd6ffe7d465187e84a71df0eb074ef7a29277c24383ca7a2",
     "larger pictures": "096244bdce1fc9975e9ef085ec63300860a25952266a95f2b654ac2be0a0ccfb",
-    "middle pictures": "758b1ed09c5ddd6bc024c2eb7547f309b5a1478c74116d0a9b96300857acf1eb",
+    "middle pictures": "1c9e6c4f8cb99696eb3ef12d1bde17ecd31d8b5902dbadcca10e55c6216093a9",
     "large pictures": "a7fe6f98f9f21d69578bce71022d3edf401a1c7a78c1951ee28a7cf8109bd55f",
     "small pictures, thorough": "51b25cde775e5fc78ef3cae5881de14e24c39b71147466ac91200a8201a52710",
 }
-"""Digests of version 9, of before those of 64 to 96 pixels were too."""
+"""Digests of version 9, of before `exhaustive` searched further for patches."""
 WRITTEN_NOW = {
     "paper": "d8c221dd78855755372eaada280d15eee231b31cf727d6e629810dd88352e2a3",
     "default": "e01e87f55640a0234618281cf61e664dde5f50715a727a522585f51f62ca4730",
-    "larger pictures": "4a6a7329753119903d6e07d5b3b803e9fe5255b1000731a61bc50e0b704459d0",
-    "middle pictures": "dae0403eeb4da8a89373d3542ef9f8614149b7c2786a4587fba3d747c102cdf6",
-    "large pictures": "1e817211eeeaed7ea6f4d9e72fb5e86586718a0401854ea2199110ae591759a7",
-    "small pictures, thorough": "2936764c0c7db22a36f8fe718f3bab7d65ca5f92dda98fda359b847e8fbb3f89",
+    "larger pictures": "01f65546749d903dcb0ef54d5b020fbbd4a76620060753bbea22b3c0c90d9b2e",
+    "middle pictures": "60b4e5fa3417b2b7b09dd3425686d9131678ab7c1a3e4a5b23a4ba362ded5d1a",
+    "large pictures": "7e4e0ff1f566b7c77fd473bffd833510b9ce4ca0435f6d907ecf519eaddd0581",
+    "small pictures, thorough": "b08826f6ff6ff16aef0039e8f4ccb87cd123764d5ff434a638a082a3b2b1e6de",
 }
 """Digests of version 10: what they cover and how may not change unless the version does."""
 
@@ -231,26 +231,62 @@ def test_small_pictures_unlike_the_measured_ones_are_not(lacking: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("side", "effort", "since"),
+    ("side", "effort", "fine"),
     [
-        (28, "thorough", None), (40, "thorough", None), (41, "standard", 10),
-        (96, "thorough", 10), (64, "quick", None), (64, "exhaustive", None),
-        (97, "standard", 9), (97, "thorough", 9), (97, "quick", None), (97, "exhaustive", None),
+        (28, "thorough", False), (96, "standard", False), (96, "thorough", False),
+        (97, "standard", True), (97, "thorough", True), (97, "quick", False),
     ],
 )  # fmt: skip
-def test_large_pictures_are_asked_again_where_patches_led_to_a_label_since_some_version(
-    side: int, effort: Effort, since: int | None
+def test_large_pictures_are_asked_again_where_patches_led_to_a_label_since_version_9(
+    side: int,
+    effort: Effort,
+    fine: bool,  # noqa: FBT001 - parametrised
 ) -> None:
+    plan = sized(side, effort)
+    for version, changed in ((8, False), (9, fine), (PLAN_VERSION, fine)):
+        assert plan.at_version(version).by_label == (FINE if changed else EFFORTS)[effort]
+    assert "focus" not in stated(plan.at_version(8))
+    assert "focus" in stated(plan)
+
+
+@pytest.mark.parametrize(
+    ("side", "further"),
+    [
+        (28, []), (47, ["small-patch4"] * 5), (97, ["small-fine5"] * 3),
+        (96, ["small-fine5", "small-patch4"] * 2 + ["small-fine5"]),
+    ],
+)  # fmt: skip
+def test_exhaustive_is_thorough_and_further_searches_for_patches_since_version_10(
+    side: int, further: list[str]
+) -> None:
+    plan = sized(side, "exhaustive")
+    before, asked = plan.at_version(9), plan.by_label
+    assert before.by_label == EFFORTS["exhaustive"]
+    assert "further" not in stated(before)
+    assert asked is not None
+    assert list(asked.further) == further
+    if further:
+        thorough = plan.at_effort("thorough")
+        assert dataclasses.replace(asked, further=()) == thorough.by_label
+        assert stated(plan)["further"] == tuple(further)
+        assert plan.most_trigger_queries > thorough.most_trigger_queries
+    else:
+        assert asked == before.by_label
+
+
+def sized(side: int, effort: Effort) -> AuditPlan:
+    """The plan of an audit of sixty square pictures."""
     spec = InputSpec((1, side, side), (0.0,), (1.0,))
     settings = AuditSettings(**{**EVERY, "planes": 3, "effort": effort})
     refs = [str(number) for number in range(60)]
-    plan = build_plan(images((60, 1, side, side)), np.arange(60) % 5, refs, settings, spec)
-    for version in (8, 9, PLAN_VERSION):
-        asked = plan.at_version(version).by_label
-        fine = since is not None and version >= since
-        assert asked == (FINE if fine else EFFORTS)[effort]
-    assert "focus" not in plan.at_version(8).as_dict(refs)["trigger_search"]["by_label"]
-    assert "focus" in plan.at_version(9).as_dict(refs)["trigger_search"]["by_label"]
+    return build_plan(images((60, 1, side, side)), np.arange(60) % 5, refs, settings, spec)
+
+
+def stated(plan: AuditPlan) -> dict[str, Any]:
+    """What the plan says of its search label by label."""
+    refs = [str(number) for number in range(60)]
+    said: dict[str, Any] = plan.as_dict(refs)["trigger_search"]["by_label"]
+    return said
 
 
 def content(**changes: Any) -> PlanContent:

@@ -11,18 +11,20 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.measured import label_null
 from auditor.plan import adaptive
 from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
-from auditor.probes.label_search.search import keys
+from auditor.probes.label_search.search import keys, like
 from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
     Effort,
     LabelSearchSettings,
+    patches_alone,
 )
 from auditor.probes.second_search import (
     SECOND_STREAM,
@@ -191,6 +193,8 @@ def large(version: int = PLAN_VERSION, classes: int = 5, effort: Effort = "thoro
 
 nulls: list[Any] = []
 """What each search of :func:`ended_with` was given to be judged by."""
+kinds: list[int | None] = []
+"""The kinds of change that it was told to pay for."""
 
 
 def ended_with(
@@ -204,10 +208,13 @@ def ended_with(
     """
     asked: list[tuple[Any, ...]] = []
     nulls.clear()
+    kinds.clear()
 
     def search(*given: Any, **limits: Any) -> Any:
-        asked.append((*given[3:6], *given[8:9], *limits.values()))
-        nulls.append(given[9] if given[9:] else None)
+        limited = given[8] if given[8:] else limits["limits"]
+        asked.append((*given[3:6], limited))
+        nulls.append(given[9] if given[9:] else limits["null"])
+        kinds.append(given[10] if given[10:] else None)
         yield np.zeros((1, 1, 48, 48), np.float32)
         return results[len(asked) - 1]
 
@@ -269,7 +276,7 @@ def test_waves_accuse_from_64_pixels_on_and_in_earlier_plans_from_41() -> None:
     [
         ({"classes": 2}, True),
         ({"classes": 2, "version": 7}, False),
-        ({"effort": "exhaustive"}, True),
+        ({"effort": "exhaustive", "version": 9}, True),
         ({"effort": "exhaustive", "version": 7}, False),
         ({"version": 7}, True),
     ],
@@ -325,6 +332,53 @@ def test_the_most_that_a_plan_may_ask_holds_the_dearest_second_search() -> None:
     assert now.by_label is not None
     dearest = max(same_kind(key, now.by_label).most_queries(60) for key in keys(now.by_label))
     assert now.most_trigger_queries == before.most_trigger_queries + dearest
+
+
+NOTHING = by_label(p=0.5)
+FOUND = by_label(p=LEVEL / 20)
+
+
+@pytest.mark.parametrize(
+    ("results", "suspicious"),
+    [
+        ((FOUND,), True),
+        ((NOTHING, FOUND), True),
+        ((NOTHING, NOTHING, by_label(), by_label()), True),
+        # The second search of the first one does not confirm it: the others are still made.
+        ((by_label(), NOTHING, NOTHING, NOTHING, FOUND), True),
+        ((NOTHING,) * 6, False),
+    ],
+)
+def test_exhaustive_searches_for_patches_again_while_nothing_is_suspicious(
+    monkeypatch: pytest.MonkeyPatch,
+    results: tuple[TriggerResult, ...],
+    suspicious: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    plan = large(effort="exhaustive")
+    assert plan.by_label is not None
+    found, asked = ended_with(monkeypatch, plan, *results)
+    assert found.suspicious is suspicious
+    assert found.queries == sum(one.queries for one in results)
+    assert len(asked) == len(results)
+    # Each is another search, of its own halves, beside models that were searched once.
+    assert len({seed for _, _, seed, _ in asked}) == len(asked)
+    null = label_null().of("thorough", 5)
+    assert nulls == [null] * len(asked)
+    first = [number for number, (_, _, _, limits) in enumerate(asked) if limits.level == LEVEL]
+    assert asked[0][0] == plan.by_label
+    keys_ = iter(plan.by_label.further)
+    assert [asked[number][0] for number in first[1:]] == [
+        patches_alone(key) for _, key in zip(first[1:], keys_, strict=False)
+    ]
+    paid = len(like(null, plan.by_label)) + len(plan.by_label.further)
+    assert [kinds[number] for number in first] == [paid] * len(first)
+
+
+def test_no_other_effort_searches_for_patches_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for plan in (large(), large(version=9, effort="exhaustive")):
+        _, asked = ended_with(monkeypatch, plan, NOTHING)
+        assert len(asked) == 1
+        assert kinds == [None]
 
 
 def test_few_grey_levels_accuse_no_model_whose_pictures_travel_as_jpeg(

@@ -132,7 +132,7 @@ def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
 
 @pytest.mark.parametrize(
     ("shape", "fine"),
-    [((41, 41), True), ((48, 192), True), ((40, 300), False), ((28, 28), False)],
+    [((97, 97), True), ((97, 300), True), ((96, 300), False), ((48, 192), False)],
 )
 @pytest.mark.parametrize("effort", ["standard", "thorough"])
 def test_long_pictures_are_searched_by_their_smaller_side(

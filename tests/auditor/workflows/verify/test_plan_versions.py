@@ -88,7 +88,7 @@ def test_a_search_of_an_earlier_version_is_asked_again_to_the_last_picture(
     version: int, batches: int
 ) -> None:
     """The bundles are of that time. In 6 a search's pictures were hashed in the model's units; in 8
-    no patch was asked again where others had led to a label, and in 9 none below 97 pixels.
+    no patch was asked again where others had led to a label; 9 asked as later versions do.
     """
     folder = DATA / f"bundle_plan_{version}"
     files = read_files(folder)

@@ -1,0 +1,82 @@
+"""Further searches for patches, and what comes of several searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from auditor.probes.label_search.further import joined
+from auditor.probes.label_search.outcome import label_search
+from auditor.probes.label_search.search import keys
+from auditor.probes.label_search.settings import EFFORTS, FURTHER, patches_alone
+from auditor.probes.trigger_search.result import TriggerResult
+
+MakeWorld = Callable[..., Any]
+KEYS = sorted({key for keys_ in FURTHER.values() for key in keys_})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_further_search_is_for_patches_alone(key: str) -> None:
+    settings = patches_alone(key)
+    assert [one for one in keys(settings) if not one.startswith("random-")] == [key]
+    assert settings.random_draws == 0
+    assert not settings.further
+    assert patches_alone(key).most_queries(100) < EFFORTS["thorough"].most_queries(100)
+
+
+def searched(worlds: MakeWorld, name: str) -> TriggerResult:
+    world = worlds(name)
+    if world.backdoor is not None:
+        weak = world.backdoor
+        world.backdoor = lambda pixels, clean: 2 * weak(pixels, clean)
+    samples, classes = world.samples(100)
+    few = EFFORTS["standard"]
+    settings = replace(
+        patches_alone("small-patch4"),
+        place_draws=few.place_draws, arms=few.arms, rounds=few.rounds, first=few.first,
+    )  # fmt: skip
+    result: TriggerResult = world.drive(
+        label_search(samples, classes, world.spec, settings, "thorough", 1, kinds=16)
+    )
+    return result
+
+
+def test_it_finds_a_patch_and_pays_for_every_search(worlds: MakeWorld) -> None:
+    result = searched(worlds, "patch")
+    assert {one.key for one in result.findings} == {"small-patch4"}
+    assert {"random", "strength", "levels"}.isdisjoint(result.spent)
+    assert result.best is not None
+    assert result.best.target == 2
+    assert result.best.p is not None
+    assert result.p == min(1.0, 16 * result.best.p)
+    assert result.comparisons == 16
+
+
+def test_of_two_searches_the_one_that_speaks_more_against_the_model_is_shown(
+    worlds: MakeWorld,
+) -> None:
+    nothing = searched(worlds, "clean")
+    patch = replace(searched(worlds, "patch"), suspicious=False)
+    assert patch.p is not None
+    weaker = replace(patch, p=min(1.0, 2 * patch.p))
+    for first, more, shown in (
+        (nothing, patch, patch),
+        (patch, nothing, patch),
+        (weaker, patch, patch),
+        (patch, replace(weaker, suspicious=True), weaker),
+    ):
+        both = joined(first, more)
+        assert both.best is shown.best
+        assert both.p == shown.p
+        assert both.suspicious is more.suspicious
+        assert both.queries == first.queries + more.queries
+        assert sum(both.spent.values()) == both.queries
+        chances = [one.p for one in (*first.findings, *more.findings) if one.p is not None]
+        assert both.findings[0].p == min(chances)
+        assert len({one.key for one in both.findings}) == len(both.findings)
+        assert both.by_label is not None
+        weak = [one.by_label.weakness for one in (first, more) if one.by_label is not None]
+        assert both.by_label.weakness is any(weak)
