@@ -6,7 +6,7 @@ Each yields inputs, is sent their labels and yields the next ones. Pure: an engi
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -116,7 +116,8 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
         more = yield from _searched_twice(plan, spec, alone, stream, null, kinds)
         found = joined(found, more)
-    return found
+    assert found.by_label is not None
+    return replace(found, by_label=replace(found.by_label, further=len(settings.further)))
 
 
 def _searched_twice(

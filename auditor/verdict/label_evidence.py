@@ -44,6 +44,7 @@ def label_evidence(
     values |= {
         "earlier": terms.earlier,
         "looks": terms.looks,
+        "further": terms.further,
         "rates": rates,
         "classes": terms.classes,
         "deciding": accusing_effort(measured),

@@ -359,6 +359,8 @@ def test_exhaustive_searches_for_patches_again_while_nothing_is_suspicious(
     found, asked = ended_with(monkeypatch, plan, *results)
     assert found.suspicious is suspicious
     assert found.queries == sum(one.queries for one in results)
+    assert found.by_label is not None
+    assert found.by_label.further == len(plan.by_label.further)
     assert len(asked) == len(results)
     # Each is another search, of its own halves, beside models that were searched once.
     assert len({seed for _, _, seed, _ in asked}) == len(asked)
