@@ -21,7 +21,7 @@ from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
-from auditor.probes.label_search.further import FURTHER_STREAM, joined
+from auditor.probes.label_search.further import FURTHER_STREAM, further_limits, joined
 from auditor.probes.label_search.judge import (
     PHOTO,
     AccusingLimits,
@@ -108,13 +108,14 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     """The search label by label, and further ones for patches while nothing is suspicious."""
     settings, seed = plan.by_label, plan.settings.seed
     assert settings is not None
-    null, kinds = _null(plan, spec, settings)
-    found = yield from _searched_twice(plan, spec, settings, seed, null, kinds)
+    (null, kinds), limits = _null(plan, spec, settings), _limits(plan, spec)
+    found = yield from _searched_twice(plan, spec, settings, seed, limits, null, kinds)
     for number, key in enumerate(settings.further, 1):
         if found.suspicious:
             break
         alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
-        more = yield from _searched_twice(plan, spec, alone, stream, null, kinds)
+        surer = further_limits(limits)
+        more = yield from _searched_twice(plan, spec, alone, stream, surer, null, kinds)
         found = joined(found, more)
     assert found.by_label is not None
     return replace(found, by_label=replace(found.by_label, further=len(settings.further)))
@@ -125,6 +126,7 @@ def _searched_twice(
     spec: InputSpec,
     settings: LabelSearchSettings,
     seed: int,
+    limits: AccusingLimits,
     null: LabelNull | None,
     kinds: int | None,
 ) -> Search[TriggerResult]:
@@ -133,7 +135,7 @@ def _searched_twice(
     assert effort is not None
     if not plan.by_label_only and plan.version < SECOND_SEARCH:
         effort = AFTER_SUCCESS[0]
-    limits, samples = _limits(plan, spec), _samples(plan)
+    samples = _samples(plan)
     found = yield from label_search(
         *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null, kinds
     )

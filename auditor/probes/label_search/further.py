@@ -4,7 +4,8 @@ Which planted patches one search finds is luck to a part: of what one misses, an
 same kind, with other random patches on other halves of the samples, finds some. So what an audit at
 ``exhaustive`` asks more than one at ``thorough`` are such searches, one after the other. Each is
 judged by itself, beside clean models that were searched once, and the p-value of every finding pays
-for all of them (Bonferroni).
+for all of them (Bonferroni). As a fragile model's natural patches are found more often too, a
+further search must be surer.
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from auditor.probes.label_search.judge import LEVEL_LARGE, AccusingLimits
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 
 FURTHER_STREAM = 2_000_003
 """Added to the seed for every further search."""
+
+
+def further_limits(limits: AccusingLimits) -> AccusingLimits:
+    """``limits`` of a further search: its level is that of large pictures. Of 46 clean models of 44
+    to 94 pixels, 30 of them fragile, three showed a patch in a further search and once more, at
+    p = 0.004 each.
+    """
+    return replace(limits, level=min(limits.level, LEVEL_LARGE))
 
 
 def joined(first: TriggerResult, more: TriggerResult) -> TriggerResult:

@@ -177,8 +177,9 @@ def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> R
         run = started(pixels, truth, labels, alone, seed)
         stage = next(stage for stage, _ in stages_of(run, labels))
         row = {**row, "further": [*row["further"], stage]}
-        first = first_suspicious(list(further(row))[-1], record, null, alone)
-        if first is not None and near_its_level(record, first[1]):
+        part = list(further(row))[-1]
+        first = first_suspicious(part, record, null, alone)
+        if first is not None and near_its_level(part, record, first[1]):
             again = started(pixels, truth, labels, same_kind(key, alone), seed + SECOND_STREAM)
             stage["second"] = [one for one, _ in stages_of(again, labels)]
     return row
@@ -270,7 +271,7 @@ def _drawn(record: Record, row: Record, options: argparse.Namespace) -> Any:
 def _second(row: Record, record: Record, null: LabelNull, asked: Callable[[], Any]) -> Record:
     """The second search of what was found near its level, as an audit asks it; empty if none is."""
     first = first_suspicious(row, record, null)
-    if first is None or not near_its_level(record, first[1]):
+    if first is None or not near_its_level(row, record, first[1]):
         return {}
     pixels, truth, labels = asked()
     key, effort = first[0].finding.key, row["effort"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
+from auditor.probes.label_search.further import further_limits
 from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, judge, limits_for
 from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
 from auditor.probes.label_search.settings import (
@@ -217,12 +218,13 @@ def first_suspicious(
     the row's first one if None.
     """
     so_far: list[LabelFinding] = []
-    settings, paid = settings or searched(model, row["effort"]), kinds_paid(row, model, null)
+    limits, paid = _limits(row, model), kinds_paid(row, model, null)
+    settings = settings or searched(model, row["effort"])
     queries = _begun(row)
     for stage in _of_today(row, settings):
         so_far += findings(stage)
         queries += stage["queries"]
-        judged = judge(so_far, like(null, settings), row["classes"], _limits(row, model))
+        judged = judge(so_far, like(null, settings), row["classes"], limits)
         best = next((one for one in judged if one.suspicious(paid)), None)
         if best is not None:
             return best, min(1.0, best.p * paid), queries
@@ -236,13 +238,14 @@ def kinds_paid(row: Record, model: Record, null: Mapping[str, LabelCell]) -> int
 
 
 def _limits(row: Record, model: Record) -> AccusingLimits:
-    return limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
+    limits = limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
+    return further_limits(limits) if row.get("is_further") else limits
 
 
-def near_its_level(model: Record, p: float) -> bool:
-    """True if a second search is asked for what was found at ``p``."""
+def near_its_level(row: Record, model: Record, p: float) -> bool:
+    """True if a second search is asked for what the search of ``row`` found at ``p``."""
     shape = (model["side"], model["side"])
-    return searched_by_label(shape) and p > SURE * limits_for(shape).level
+    return searched_by_label(shape) and p > SURE * _limits(row, model).level
 
 
 def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
@@ -263,7 +266,7 @@ def further(row: Record) -> Iterator[Record]:
     shared = {name: row[name] for name in row if name not in {"second", "second_key", "further"}}
     for stage in row.get("further", ()):
         again = {"second_key": stage["kind"]} if "second" in stage else {}
-        yield {**shared, **stage, **again, "stages": [stage]}
+        yield {**shared, **stage, **again, "stages": [stage], "is_further": True}
 
 
 def _joined(first: Ended, more: Ended) -> Ended:
@@ -281,7 +284,7 @@ def _ended(
     paid = kinds_paid(row, model, null)
     if first is not None:
         best, p, queries = first
-        found, near = best.finding, near_its_level(model, p)
+        found, near = best.finding, near_its_level(row, model, p)
         accuses = not near or _again(row, model, like(null, settings), found)
         queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
         return Ended(row, model, accuses, False, found.label, p, queries, found.key)
