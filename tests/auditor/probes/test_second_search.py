@@ -17,7 +17,12 @@ from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
+from auditor.probes.label_search.judge import (
+    LEVEL_LARGE,
+    limits_for,
+    of_any_label,
+    with_waves,
+)
 from auditor.probes.label_search.search import keys, like
 from auditor.probes.label_search.settings import (
     EFFORTS,
@@ -335,7 +340,7 @@ def test_the_most_that_a_plan_may_ask_holds_the_dearest_second_search() -> None:
 
 
 NOTHING = by_label(p=0.5)
-FOUND = by_label(p=LEVEL / 20)
+FOUND = by_label(p=LEVEL_LARGE / 20)
 
 
 @pytest.mark.parametrize(
@@ -366,8 +371,10 @@ def test_exhaustive_searches_for_patches_again_while_nothing_is_suspicious(
     assert len({seed for _, _, seed, _ in asked}) == len(asked)
     null = label_null().of("thorough", 5)
     assert nulls == [null] * len(asked)
-    first = [number for number, (_, _, _, limits) in enumerate(asked) if limits.level == LEVEL]
+    levels = [limits.level for _, _, _, limits in asked]
+    assert levels[0] == LEVEL > LEVEL_LARGE
     assert asked[0][0] == plan.by_label
+    first = [0, *(number for number, level in enumerate(levels) if level == LEVEL_LARGE)]
     keys_ = iter(plan.by_label.further)
     assert [asked[number][0] for number in first[1:]] == [
         patches_alone(key) for _, key in zip(first[1:], keys_, strict=False)
