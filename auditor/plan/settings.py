@@ -46,7 +46,7 @@ class AuditSettings:
             side and by refinement. The paper's sampler draws them all.
         stop_early: True to skip planned queries that cannot change the verdict any more.
         effort: queries that the trigger search may spend where it finds nothing: some 2,500, 8,000,
-            30,000 or 120,000, on pictures that are searched label by label. Small ones are, after
+            30,000 or 100,000, on pictures that are searched label by label. Small ones are, after
             the search that they have at every effort, at ``thorough`` and ``exhaustive``.
     """
 
