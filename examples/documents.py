@@ -108,7 +108,8 @@ def _photographs() -> str:
         clearing = [name for name in able if clears_at(population.efforts[name])]
         # Of what accuses the default, if it does, for it is what most will see.
         shown = [DEFAULT if DEFAULT in accusing else accusing[0]] if accusing else []
-        shown += [name for name in clearing[:1] if name not in shown]
+        # And the cheapest and the surest that clear.
+        shown += [name for name in clearing[:1] + clearing[1:][-1:] if name not in shown]
         lines += [_photograph(population, name) for name in shown]
     return "\n".join(lines)
 
@@ -153,8 +154,8 @@ def cost() -> str:
     found, not_found = search_queries().found, search_queries().not_found
     return (
         "Planes, samples and repeats ask under 1,000 labels. On held-out models of small pictures "
-        f"the trigger search took\n{found.mean:,.0f} queries on average where it found a trigger "
-        f"(5 to 95 %: {found.low:,} to {found.high:,}) and {not_found.mean:,.0f} where it did\n"
+        f"the trigger search took {found.mean:,.0f} queries on average where it found a trigger "
+        f"(5 to 95 %: {found.low:,} to {found.high:,}) and {not_found.mean:,.0f} where it did "
         f"not ({not_found.low:,} to {not_found.high:,}). The rule beside references adds at most "
         "1,120.\n"
     )
