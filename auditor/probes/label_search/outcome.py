@@ -40,8 +40,8 @@ def label_search(
     """Search label by label; stop after the first stage that shows a suspicious change.
 
     Every search that may accuse is a chance to accuse wrongly, so the p-value is multiplied by
-    ``looks`` too (Bonferroni). What speaks against an all-clear is not: looking again clears
-    nothing.
+    ``looks`` too (Bonferroni). What speaks against an all-clear pays for this search's own kinds
+    alone: looking again clears nothing.
 
     Args:
         samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120.
@@ -66,15 +66,15 @@ def label_search(
         null = label_null_of(spec.shape).of(effort, known)
     null = like(null, settings)
     judged: list[Judged] = []
-    kinds, limits = kinds or len(null), limits or limits_for(spec.shape)
+    limits, comparisons = limits or limits_for(spec.shape), (kinds or len(null)) * looks
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known, limits)
         _tell(run)
-        if any(one.suspicious(kinds * looks) for one in judged):
+        if any(one.suspicious(comparisons) for one in judged):
             break
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
-    return _result(run, judged, kinds, terms)
+    return _result(run, judged, comparisons, len(null), terms)
 
 
 def _tell(run: LabelSearch) -> None:
@@ -84,8 +84,9 @@ def _tell(run: LabelSearch) -> None:
         tell(Lead(len(carried), best.success.hits, best.success.images, best.label))
 
 
-def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
-    comparisons = kinds * terms.looks
+def _result(
+    run: LabelSearch, judged: list[Judged], comparisons: int, kinds: int, terms: ByLabel
+) -> TriggerResult:
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising

@@ -294,6 +294,6 @@ def _ended(
     judged = judge(every, like(null, settings), row["classes"], _limits(row, model))
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
     p = min(1.0, shown * paid)
-    against = [one for one in judged if one.leaves_open(paid)]
+    against = [one for one in judged if one.leaves_open(len(like(null, settings)))]
     key = against[0].finding.key if against else ""
     return Ended(row, model, False, not against, None, p, queries, key)
