@@ -306,6 +306,8 @@ class LabelRates(_Strict):
         not_found: mean queries of a search that found nothing.
         found: median queries of one that found a trigger.
         clears: False if the pictures at hand are larger than those of every backdoored model here.
+        begins_with: backdoors of usual attackers cleared, and searched, at the effort whose search
+            this one begins with: what that leaves open, this one does too. (0, 0) if there is none.
     """
 
     clean: int
@@ -326,6 +328,7 @@ class LabelRates(_Strict):
     not_found: int
     found: int
     clears: bool = True
+    begins_with: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,11 +111,13 @@ def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
 
     ``after_success`` is said of small pictures, where it follows the search for the most successful
     change: whatever that search leaves open stays open, so both together clear no more backdoored
-    models than the first one alone.
+    models than the first one alone. So do further searches and the one that they follow.
     """
     first = trigger_clearing()
     alone = after_success and cleared_seldom(first.missed, first.backdoored)
-    return alone or (rates.clears and cleared_seldom(rates.usual_cleared, rates.usual))
+    begun = any(rates.begins_with) and cleared_seldom(*rates.begins_with)
+    seldom = begun or cleared_seldom(rates.usual_cleared, rates.usual)
+    return alone or (rates.clears and seldom)
 
 
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

@@ -43,8 +43,11 @@ MAPS = ("x-to-one", "one-to-one", "x-to-x", "all-to-all")
 
 
 def ends_written(rates: LabelRates) -> dict[str, Any]:
-    """What is kept of ``rates``: if they clear depends on the model at hand."""
-    return {name: one for name, one in asdict(rates).items() if name != "clears"}
+    """What is kept of ``rates``: if they clear depends on the model at hand, and on the search that
+    they begin with, which few do.
+    """
+    others = {"clears", "begins_with"}
+    return {name: one for name, one in asdict(rates).items() if name not in others}
 
 
 def null_cell(lows: list[float], models: int, highest: float) -> NullCell:

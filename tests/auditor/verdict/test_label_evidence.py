@@ -220,6 +220,12 @@ def test_a_search_is_judged_by_models_that_were_asked_alike(
 
 def test_the_bound_is_on_the_upper_end_of_the_interval() -> None:
     assert clears_at(replace(GOOD, usual=40, usual_cleared=2))
+    # A search that begins with another one clears no model that this one does not.
+    many = replace(GOOD, usual=38, usual_cleared=4)
+    assert not clears_at(many)
+    assert clears_at(replace(many, begins_with=(19, 154)))
+    assert not clears_at(replace(many, begins_with=(25, 154)))
+    assert not clears_at(replace(many, begins_with=(19, 154), clears=False))
     assert not clears_at(replace(GOOD, usual=10, usual_cleared=0))
 
 
