@@ -6,7 +6,7 @@ Each yields inputs, is sent their labels and yields the next ones. Pure: an engi
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
-from auditor.probes.label_search.further import FURTHER_STREAM, further_limits, joined
+from auditor.probes.label_search.further import FURTHER_STREAM, joined, shown_only
 from auditor.probes.label_search.judge import (
     PHOTO,
     AccusingLimits,
@@ -31,7 +31,6 @@ from auditor.probes.label_search.judge import (
     without_grey,
 )
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.search import like
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
     LabelSearchSettings,
@@ -105,64 +104,47 @@ def _success_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
 
 
 def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
-    """The search label by label, and further ones for patches while nothing is suspicious."""
-    settings, seed = plan.by_label, plan.settings.seed
+    """The search label by label and, while nothing is suspicious, further ones for patches."""
+    settings, effort = plan.by_label, label_effort(spec.shape[1:], plan.settings.effort)
     assert settings is not None
-    (null, kinds), limits = _null(plan, spec, settings), _limits(plan, spec)
-    found = yield from _searched_twice(plan, spec, settings, seed, limits, null, kinds)
+    assert effort is not None
+    if not plan.by_label_only and plan.version < SECOND_SEARCH:
+        effort = AFTER_SUCCESS[0]
+    limits, null = _limits(plan, spec), _null(plan, spec, settings)
+    samples, seed = _samples(plan), plan.settings.seed
+    found = yield from label_search(
+        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null
+    )
+    if plan.by_label_only and plan.twice and borderline(found, limits.level):
+        assert found.best is not None
+        deeper = same_kind(found.best.key, settings, deeper_again(plan.version))
+        again = yield from label_search(
+            *samples, spec, deeper, effort, seed + SECOND_STREAM, limits=again_limits(limits),
+            null=null,
+        )  # fmt: skip
+        found = confirm(found, again)
     for number, key in enumerate(settings.further, 1):
         if found.suspicious:
             break
         alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
-        surer = further_limits(limits)
-        more = yield from _searched_twice(plan, spec, alone, stream, surer, null, kinds)
+        more = yield from label_search(
+            *samples, spec, alone, effort, stream, plan.earlier, plan.looks, shown_only(limits),
+            null,
+        )  # fmt: skip
         found = joined(found, more)
-    assert found.by_label is not None
-    return replace(found, by_label=replace(found.by_label, further=len(settings.further)))
+    return found
 
 
-def _searched_twice(
-    plan: AuditPlan,
-    spec: InputSpec,
-    settings: LabelSearchSettings,
-    seed: int,
-    limits: AccusingLimits,
-    null: LabelNull | None,
-    kinds: int | None,
-) -> Search[TriggerResult]:
-    """One search label by label; of larger pictures a second one of what is near its level."""
-    effort = label_effort(spec.shape[1:], plan.settings.effort)
-    assert effort is not None
-    if not plan.by_label_only and plan.version < SECOND_SEARCH:
-        effort = AFTER_SUCCESS[0]
-    samples = _samples(plan)
-    found = yield from label_search(
-        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null, kinds
-    )
-    if not (plan.by_label_only and plan.twice and borderline(found, limits.level)):
-        return found
-    assert found.best is not None
-    deeper = same_kind(found.best.key, settings, deeper_again(plan.version))
-    again = yield from label_search(
-        *samples, spec, deeper, effort, seed + SECOND_STREAM, limits=again_limits(limits), null=null
-    )
-    return confirm(found, again)
-
-
-def _null(
-    plan: AuditPlan, spec: InputSpec, settings: LabelSearchSettings
-) -> tuple[LabelNull | None, int | None]:
-    """Clean models to judge by, and the kinds of change to pay for; None for those that searches of
-    such pictures at the plan's effort have.
+def _null(plan: AuditPlan, spec: InputSpec, settings: LabelSearchSettings) -> LabelNull | None:
+    """Clean models to judge by; None for those that searches of such pictures at the plan's effort
+    have.
     """
     if _judged_later(plan):
-        return {}, None
+        return {}
     if not settings.further:
-        return None, None
+        return None
     # Each of several searches asks what one does at the effort below.
-    known = len(np.unique(_samples(plan)[1]))
-    null = label_null_of(spec.shape).of(AFTER_SUCCESS[0], known)
-    return null, len(like(null, settings)) + len(settings.further)
+    return label_null_of(spec.shape).of(AFTER_SUCCESS[0], len(np.unique(_samples(plan)[1])))
 
 
 def _limits(plan: AuditPlan, spec: InputSpec) -> AccusingLimits:

@@ -44,7 +44,6 @@ def label_evidence(
     values |= {
         "earlier": terms.earlier,
         "looks": terms.looks,
-        "further": terms.further,
         "rates": rates,
         "classes": terms.classes,
         "deciding": accusing_effort(measured),

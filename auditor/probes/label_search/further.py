@@ -2,10 +2,9 @@
 
 Which planted patches one search finds is luck to a part: of what one misses, another one of the
 same kind, with other random patches on other halves of the samples, finds some. So what an audit at
-``exhaustive`` asks more than one at ``thorough`` are such searches, one after the other. Each is
-judged by itself, beside clean models that were searched once, and the p-value of every finding pays
-for all of them (Bonferroni). As a fragile model's natural patches are found more often too, a
-further search must be surer.
+``exhaustive`` asks more than one at ``thorough`` are such searches, one after the other. They look
+for what speaks against an all-clear, and accuse of nothing: a fragile model's natural patches are
+found more often too.
 """
 
 from __future__ import annotations
@@ -13,19 +12,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from auditor.probes.label_search.judge import LEVEL_LARGE, AccusingLimits
+from auditor.probes.label_search.judge import AccusingLimits
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 
 FURTHER_STREAM = 2_000_003
 """Added to the seed for every further search."""
 
 
-def further_limits(limits: AccusingLimits) -> AccusingLimits:
-    """``limits`` of a further search: its level is that of large pictures. Of 46 clean models of 44
-    to 94 pixels, 30 of them fragile, three showed a patch in a further search and once more, at
-    p = 0.004 each.
+def shown_only(limits: AccusingLimits) -> AccusingLimits:
+    """``limits`` of a further search: nothing accuses. Of 75 clean models of 44 to 94 pixels three
+    would have been accused at p = 0.004, and one more at 0.001.
     """
-    return replace(limits, level=min(limits.level, LEVEL_LARGE))
+    return replace(limits, values={})
 
 
 def joined(first: TriggerResult, more: TriggerResult) -> TriggerResult:

@@ -35,13 +35,12 @@ def label_search(
     looks: int = 1,
     limits: AccusingLimits | None = None,
     null: LabelNull | None = None,
-    kinds: int | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
     Every search that may accuse is a chance to accuse wrongly, so the p-value is multiplied by
-    ``looks`` too (Bonferroni). What speaks against an all-clear pays for this search's own kinds
-    alone: looking again clears nothing.
+    ``looks`` too (Bonferroni). What speaks against an all-clear is not: looking again clears
+    nothing.
 
     Args:
         samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120.
@@ -54,8 +53,6 @@ def label_search(
         looks: number of searches that the p-value pays for.
         limits: what may accuse; those of the pictures' size if None.
         null: clean models to judge by; those of such pictures and so many classes if None.
-        kinds: number of kinds of change that the p-value pays for, of this and of further searches;
-            those that the null has of such searches if None.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -66,7 +63,7 @@ def label_search(
         null = label_null_of(spec.shape).of(effort, known)
     null = like(null, settings)
     judged: list[Judged] = []
-    limits, comparisons = limits or limits_for(spec.shape), (kinds or len(null)) * looks
+    comparisons, limits = len(null) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known, limits)
@@ -74,7 +71,7 @@ def label_search(
         if any(one.suspicious(comparisons) for one in judged):
             break
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
-    return _result(run, judged, comparisons, len(null), terms)
+    return _result(run, judged, len(null), terms)
 
 
 def _tell(run: LabelSearch) -> None:
@@ -84,9 +81,8 @@ def _tell(run: LabelSearch) -> None:
         tell(Lead(len(carried), best.success.hits, best.success.images, best.label))
 
 
-def _result(
-    run: LabelSearch, judged: list[Judged], comparisons: int, kinds: int, terms: ByLabel
-) -> TriggerResult:
+def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
+    comparisons = kinds * terms.looks
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising

@@ -62,7 +62,6 @@ class ByLabel:
             show to call the model free of a trigger.
         earlier: efforts of earlier searches of the same model.
         looks: searches that the p-value pays for: this one, and the earlier ones that could accuse.
-        further: further searches for patches that belong to this one, which it pays for too.
     """
 
     effort: Effort
@@ -70,7 +69,6 @@ class ByLabel:
     weakness: bool
     earlier: tuple[Effort, ...] = ()
     looks: int = 1
-    further: int = 0
 
 
 @dataclass(frozen=True, eq=False)

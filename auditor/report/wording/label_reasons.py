@@ -31,9 +31,8 @@ def _least(values: Values) -> str:
 def _beside(values: Values) -> str:
     """The chance on a clean model, no smaller than a few dozen of them can tell."""
     p = f"p = {values['p']:.2g}" if values["p"] >= LEAST_P else f"p < {LEAST_P}"
-    searches, further = int(values["looks"]), int(values["further"])
-    paid = f"all {values['comparisons'] // searches - further} kinds of change"
-    paid += f" and {further} further searches for patches" if further else ""
+    searches: int = values["looks"]
+    paid = f"all {values['comparisons'] // searches} kinds of change"
     return f"({p}, {paid}{f' in {searches} searches' if searches > 1 else ''} paid for)"
 
 

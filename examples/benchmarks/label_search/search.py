@@ -26,7 +26,6 @@ from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import (
     ended,
     first_suspicious,
-    further,
     in_null,
     judged_at,
     kinds,
@@ -128,26 +127,27 @@ def search_patches(options: argparse.Namespace) -> None:
 
 
 def search_further(options: argparse.Namespace) -> None:
-    """Make searches at ``exhaustive`` of kept ones at ``thorough``, which they begin with; every
-    row is kept as soon as it is there.
+    """Make searches at ``exhaustive`` of kept ones at ``thorough``, which they begin with, and ask
+    kept ones what they lack; every row is kept as soon as it is there.
     """
     kept = read(options.results, {"rows": []})
-    done = {(row["sha256"], *_asked(row)) for row in kept["rows"] if "further" in row}
+    rows = {(row["sha256"], *_asked(row)): row for row in kept["rows"]}
     models = {one["sha256"]: one for one in read_records(options.models).values()}
     tasks = []
-    for row in kept["rows"]:
+    for row in list(rows.values()):
         record = models.get(row["sha256"])
         if record is None or row["effort"] != "thorough" or row.get("each"):
             continue
-        raised = _raised(row)
-        wanted = serves(record, "exhaustive") == options.split and up_to_date(row, record)
-        if wanted and (row["sha256"], *_asked(raised)) not in done:
-            tasks.append((raised, record, options))
+        if serves(record, "exhaustive") == options.split and up_to_date(row, record):
+            raised = _raised(row)
+            known = rows.get((row["sha256"], *_asked(raised)), {})
+            tasks.append((known if "further" in known else raised, record, options))
     with Pool(options.processes) as pool:
         for row in pool.imap(_further_task, tasks, 1):
-            kept["rows"].append(row)
-            write(options.results, kept)
-            print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
+            if rows.get(key := (row["sha256"], *_asked(row))) != row:
+                rows[key] = row
+                write(options.results, {**kept, "rows": list(rows.values())})
+                print(row["name"], row["effort"], len(row["further"]), file=sys.stderr, flush=True)
 
 
 def _raised(row: Record) -> Record:
@@ -162,26 +162,20 @@ def _further_task(task: tuple[Record, Record, argparse.Namespace]) -> Record:
     row, record, options = task
     asked = _drawn(record, row, options)
     null = label_null().of(judged_at(row), row["classes"])
-    row |= _second(row, record, null, lambda: asked)
+    if "second" not in row:
+        row = row | _second(row, record, null, lambda: asked)
     return _with_further(row, record, null, asked)
 
 
 def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> Record:
-    """``row`` with its further searches, until one accuses."""
+    """``row`` with the further searches that it lacks, if nothing accuses."""
     pixels, truth, labels = asked
-    keys_ = searched(record, row["effort"]).further
-    for number, key in enumerate(keys_, 1):
-        if ended(row, record, null).suspicious:
-            break
-        seed, alone = row["seed"] + number * FURTHER_STREAM, patches_alone(key)
-        run = started(pixels, truth, labels, alone, seed)
+    wanted = list(enumerate(searched(record, row["effort"]).further, 1))[len(row["further"]) :]
+    for number, key in () if ended(row, record, null).suspicious else wanted:
+        seed = row["seed"] + number * FURTHER_STREAM
+        run = started(pixels, truth, labels, patches_alone(key), seed)
         stage = next(stage for stage, _ in stages_of(run, labels))
         row = {**row, "further": [*row["further"], stage]}
-        part = list(further(row))[-1]
-        first = first_suspicious(part, record, null, alone)
-        if first is not None and near_its_level(part, record, first[1]):
-            again = started(pixels, truth, labels, same_kind(key, alone), seed + SECOND_STREAM)
-            stage["second"] = [one for one, _ in stages_of(again, labels)]
     return row
 
 
@@ -271,7 +265,7 @@ def _drawn(record: Record, row: Record, options: argparse.Namespace) -> Any:
 def _second(row: Record, record: Record, null: LabelNull, asked: Callable[[], Any]) -> Record:
     """The second search of what was found near its level, as an audit asks it; empty if none is."""
     first = first_suspicious(row, record, null)
-    if first is None or not near_its_level(row, record, first[1]):
+    if first is None or not near_its_level(record, first[1]):
         return {}
     pixels, truth, labels = asked()
     key, effort = first[0].finding.key, row["effort"]

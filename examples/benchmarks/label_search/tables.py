@@ -10,7 +10,6 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.further import further_limits
 from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, judge, limits_for
 from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
 from auditor.probes.label_search.settings import (
@@ -208,92 +207,74 @@ def _cell(of_model: Mapping[str, Sequence[float]], least: float) -> LabelCell:
 
 
 def first_suspicious(
-    row: Record,
-    model: Record,
-    null: Mapping[str, LabelCell],
-    settings: LabelSearchSettings | None = None,
+    row: Record, model: Record, null: Mapping[str, LabelCell]
 ) -> tuple[Judged, float, int] | None:
     """What the search of ``row`` would stop at beside ``null``, its corrected chance, and the
-    queries until then; None if it finds nothing suspicious. ``settings`` are those of the search;
-    the row's first one if None.
+    queries until then; None if it finds nothing suspicious.
     """
     so_far: list[LabelFinding] = []
-    limits, paid = _limits(row, model), kinds_paid(row, model, null)
-    settings = settings or searched(model, row["effort"])
+    settings = searched(model, row["effort"])
+    limits, null = _limits(row, model), like(null, settings)
     queries = _begun(row)
     for stage in _of_today(row, settings):
         so_far += findings(stage)
         queries += stage["queries"]
-        judged = judge(so_far, like(null, settings), row["classes"], limits)
-        best = next((one for one in judged if one.suspicious(paid)), None)
+        judged = judge(so_far, null, row["classes"], limits)
+        best = next((one for one in judged if one.suspicious(len(null))), None)
         if best is not None:
-            return best, min(1.0, best.p * paid), queries
+            return best, min(1.0, best.p * len(null)), queries
     return None
 
 
-def kinds_paid(row: Record, model: Record, null: Mapping[str, LabelCell]) -> int:
-    """Kinds of change that a p-value pays for, those of further searches among them."""
-    settings = searched(model, row["effort"])
-    return len(like(null, settings)) + len(settings.further)
-
-
 def _limits(row: Record, model: Record) -> AccusingLimits:
-    limits = limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
-    return further_limits(limits) if row.get("is_further") else limits
+    return limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
 
 
-def near_its_level(row: Record, model: Record, p: float) -> bool:
-    """True if a second search is asked for what the search of ``row`` found at ``p``."""
+def near_its_level(model: Record, p: float) -> bool:
+    """True if a second search is asked for what was found at ``p``."""
     shape = (model["side"], model["side"])
-    return searched_by_label(shape) and p > SURE * _limits(row, model).level
+    return searched_by_label(shape) and p > SURE * limits_for(shape).level
 
 
 def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How the search of ``row`` ends beside ``null``: at its first suspicious stage, after the
     second search that this may ask for, or with the last of its further searches.
     """
-    found = _ended(row, model, null, searched(model, row["effort"]))
-    for part in further(row):
-        if found.suspicious:
-            break
-        more = _ended(part, model, null, patches_alone(part["kind"]))
-        found = _joined(replace(found, queries=found.queries + more.queries), more)
-    return replace(found, row=row)
+    settings = searched(model, row["effort"])
+    first, known = first_suspicious(row, model, null), like(null, settings)
+    if first is not None:
+        best, p, queries = first
+        found, near = best.finding, near_its_level(model, p)
+        accuses = not near or _again(row, model, known, found)
+        queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
+        end = Ended(row, model, accuses, False, found.label, p, queries, found.key)
+    else:
+        end = _open_or_clear(row, model, known, settings)
+    for part in () if end.suspicious else further(row):
+        alone = patches_alone(part["kind"])
+        more = _open_or_clear(part, model, like(null, alone), alone)
+        shown = more if more.p < end.p else end
+        queries, cleared = end.queries + more.queries, end.cleared and more.cleared
+        end = replace(shown, row=row, queries=queries, cleared=cleared)
+    return end
+
+
+def _open_or_clear(
+    row: Record, model: Record, null: Mapping[str, LabelCell], settings: LabelSearchSettings
+) -> Ended:
+    """The end of a search with ``settings`` that accuses of nothing."""
+    asked = _of_today(row, settings)
+    every = [one for stage in asked for one in findings(stage)]
+    queries = _begun(row) + sum(stage["queries"] for stage in asked)
+    judged = judge(every, null, row["classes"], _limits(row, model))
+    shown = min((one.p for one in judged if one.finding.carried), default=1.0)
+    p = min(1.0, shown * len(null))
+    against = [one for one in judged if one.leaves_open(len(null))]
+    key = against[0].finding.key if against else ""
+    return Ended(row, model, False, not against, None, p, queries, key)
 
 
 def further(row: Record) -> Iterator[Record]:
     """Every further search of a row as a row of its own."""
-    shared = {name: row[name] for name in row if name not in {"second", "second_key", "further"}}
     for stage in row.get("further", ()):
-        again = {"second_key": stage["kind"]} if "second" in stage else {}
-        yield {**shared, **stage, **again, "stages": [stage], "is_further": True}
-
-
-def _joined(first: Ended, more: Ended) -> Ended:
-    """The end of both searches, with the queries of ``first``."""
-    shown = more if more.suspicious or more.p < first.p else first
-    cleared = first.cleared and more.cleared
-    return replace(shown, cleared=cleared, queries=first.queries)
-
-
-def _ended(
-    row: Record, model: Record, null: Mapping[str, LabelCell], settings: LabelSearchSettings
-) -> Ended:
-    """How one search with ``settings`` ends."""
-    first = first_suspicious(row, model, null, settings)
-    paid = kinds_paid(row, model, null)
-    if first is not None:
-        best, p, queries = first
-        found, near = best.finding, near_its_level(row, model, p)
-        accuses = not near or _again(row, model, like(null, settings), found)
-        queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
-        return Ended(row, model, accuses, False, found.label, p, queries, found.key)
-    asked = _of_today(row, settings)
-    every = [one for stage in asked for one in findings(stage)]
-    queries = _begun(row) + sum(stage["queries"] for stage in asked)
-    judged = judge(every, like(null, settings), row["classes"], _limits(row, model))
-    shown = min((one.p for one in judged if one.finding.carried), default=1.0)
-    p = min(1.0, shown * paid)
-    against = [one for one in judged if one.leaves_open(len(like(null, settings)))]
-    key = against[0].finding.key if against else ""
-    return Ended(row, model, False, not against, None, p, queries, key)
+        yield {**row, **stage, "stages": [stage]}

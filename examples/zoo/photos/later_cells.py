@@ -164,11 +164,9 @@ REPEATS_ROUND = (
         "badnets-corner badnets-inside sig blended sticker"),
 )  # fmt: skip
 SEEN_BY_REPEATS = SEEN_BY_PATCHES | {
-    *(81, 82, 84, 85), *range(141, 147), *range(361, 379), *range(381, 384), *range(401, 445),
-    *range(451, 474), *range(541, 544), 563, 564, *range(601, 609),
-    *(621, 622, 623, 626, 627, 628, 630, 631),
+    *(81, 82, 84, 85), *range(141, 147), *range(381, 384), *range(401, 445), *range(471, 474),
+    *range(541, 544), 563, 564, *range(601, 609),
 }  # fmt: skip
-"""Cells by whose backdoored models the repeats of `exhaustive` were chosen, and by whose clean ones
-their level was, likewise."""
+"""Cells by whose backdoored models the repeats of `exhaustive` were chosen, likewise."""
 LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND)
 LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)

@@ -73,23 +73,6 @@ def test_what_clean_models_do_not_show_accuses() -> None:
     assert "2 (hat)" in words
 
 
-@pytest.mark.parametrize(
-    ("looks", "further", "comparisons", "words"),
-    [
-        (1, 0, 11, "all 11 kinds of change paid for"),
-        (2, 0, 22, "all 11 kinds of change in 2 searches paid for"),
-        (1, 5, 16, "all 11 kinds of change and 5 further searches for patches paid for"),
-        (2, 3, 26, "all 10 kinds of change and 3 further searches for patches in 2 searches paid"),
-    ],
-)
-def test_what_the_p_value_pays_for_is_said(
-    looks: int, further: int, comparisons: int, words: str
-) -> None:
-    one = replace(result(suspicious=True), comparisons=comparisons)
-    paid = replace(terms(one), looks=looks, further=further)
-    assert words in sentence(label_evidence(one, paid, NAMES, SPEC).reason)
-
-
 def test_fragile_models_count_by_themselves() -> None:
     assert accuses_at(GOOD)
     assert not accuses_at(replace(GOOD, fragile=9, fragile_accused=0))

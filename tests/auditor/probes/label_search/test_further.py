@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from auditor.probes.label_search.further import joined
+from auditor.probes.label_search.further import joined, shown_only
+from auditor.probes.label_search.judge import limits_for
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import EFFORTS, FURTHER, patches_alone
@@ -39,27 +40,35 @@ def searched(worlds: MakeWorld, name: str) -> TriggerResult:
         place_draws=few.place_draws, arms=few.arms, rounds=few.rounds, first=few.first,
     )  # fmt: skip
     result: TriggerResult = world.drive(
-        label_search(samples, classes, world.spec, settings, "thorough", 1, kinds=16)
+        label_search(
+            samples,
+            classes,
+            world.spec,
+            settings,
+            "thorough",
+            1,
+            limits=shown_only(limits_for(world.spec.shape)),
+        )
     )
     return result
 
 
-def test_it_finds_a_patch_and_pays_for_every_search(worlds: MakeWorld) -> None:
+def test_it_finds_a_patch_and_accuses_of_nothing(worlds: MakeWorld) -> None:
     result = searched(worlds, "patch")
     assert {one.key for one in result.findings} == {"small-patch4"}
     assert {"random", "strength", "levels"}.isdisjoint(result.spent)
     assert result.best is not None
     assert result.best.target == 2
-    assert result.best.p is not None
-    assert result.p == min(1.0, 16 * result.best.p)
-    assert result.comparisons == 16
+    assert not result.suspicious
+    assert result.by_label is not None
+    assert result.by_label.weakness
 
 
 def test_of_two_searches_the_one_that_speaks_more_against_the_model_is_shown(
     worlds: MakeWorld,
 ) -> None:
     nothing = searched(worlds, "clean")
-    patch = replace(searched(worlds, "patch"), suspicious=False)
+    patch = searched(worlds, "patch")
     assert patch.p is not None
     weaker = replace(patch, p=min(1.0, 2 * patch.p))
     for first, more, shown in (
