@@ -20,8 +20,8 @@ FURTHER_STREAM = 2_000_003
 
 
 def shown_only(limits: AccusingLimits) -> AccusingLimits:
-    """``limits`` of a further search: nothing accuses. Of 75 clean models of 44 to 94 pixels three
-    would have been accused at p = 0.004, and one more at 0.001.
+    """``limits`` of a further search: nothing accuses. Of 46 clean models of 44 to 94 pixels three
+    would have been, at p = 0.004, and of 22 others one at 0.001.
     """
     return replace(limits, values={})
 
