@@ -65,6 +65,6 @@ def _chance(p: float | None) -> float:
 
 
 def _against(found: TriggerResult) -> tuple[bool, bool, float]:
-    """How much ``found`` speaks against the model; to be compared."""
+    """A key that grows with what speaks against the model in ``found``."""
     weakness = found.by_label is not None and found.by_label.weakness
     return found.suspicious, weakness, -_chance(found.p)
