@@ -93,14 +93,12 @@ def deeper_again(version: int) -> int:
 
 
 def most_by_label(settings: LabelSearchSettings, samples: int, version: int, *, twice: bool) -> int:
-    """More than the searches label by label of larger pictures ask in a plan of ``version``, each
-    of them ``twice`` if what is near its level is searched for again.
+    """More than the searches label by label of larger pictures ask in a plan of ``version``, the
+    first of them ``twice`` if what is near its level is searched for again.
     """
     every = [settings, *(patches_alone(key) for key in settings.further)]
-    deeper = deeper_again(version)
-    return sum(
-        one.most_queries(samples) + twice * most_of_same_kind(one, samples, deeper) for one in every
-    )
+    again = twice * most_of_same_kind(settings, samples, deeper_again(version))
+    return again + sum(one.most_queries(samples) for one in every)
 
 
 def judged_later(classes: NDArray[np.int64], settings: AuditSettings, version: int) -> bool:
