@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from auditor.measured import label_null
 from examples.benchmarks.label_search.sections import beside, fewer_samples
-from examples.benchmarks.label_search.tables import Ended
+from examples.benchmarks.label_search.tables import Ended, ended, kinds, searched, up_to_date
 
 
 def _ended(name: str, *, attack: str, suspicious: bool, p: float, each: int | None = None) -> Ended:
@@ -48,3 +51,46 @@ def test_the_curve_counts_by_classes_and_pictures_of_each() -> None:
     assert any(line.startswith("| thorough | 10 of 10 | 5 | 1 of 2") for line in page)
     assert any(line.startswith("| thorough | 10 of 10 | 20 | – | – | 0 of 1") for line in page)
     assert fewer_samples(ENDS) == []
+
+
+PHOTO = {"name": "a", "side": 72, "attack": "sig", "target": 3}
+PATCH = ["small-fine5", 3, 1.0, True, 39, 40]
+NOTHING = ["small-fine5", 3, 2.9069, False, 3, 40]
+
+
+def _exhaustive(*further: list[Any]) -> dict[str, Any]:
+    """A search that found nothing, and what each of its further ones found."""
+    stages = [
+        {"kind": kind, "queries": 100, "findings": []}
+        for kind in kinds(searched(PHOTO, "exhaustive"))
+    ]
+    more = [{"kind": "small-fine5", "queries": 50, "findings": [one]} for one in further]
+    total = 120 + 100 * len(stages)
+    return {
+        "name": "a", "effort": "exhaustive", "classes": 10, "stages": stages, "queries": total,
+        "further": more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("further", "cleared"),
+    [([NOTHING] * 5, True), ([NOTHING, PATCH, NOTHING], False), ([], True)],
+)
+def test_a_further_search_keeps_a_model_from_being_cleared_and_accuses_of_nothing(
+    further: list[list[Any]],
+    cleared: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    row = _exhaustive(*further)
+    assert up_to_date(row, PHOTO)
+    end = ended(row, PHOTO, label_null().of("thorough", 10))
+    assert not end.suspicious
+    assert end.cleared is cleared
+    assert (end.p < 0.001) is not cleared
+    assert end.queries == row["queries"] + 50 * len(further)
+    assert end.row is row
+
+
+def test_what_was_asked_at_exhaustive_before_is_not_up_to_date() -> None:
+    row = _exhaustive()
+    del row["further"]
+    assert not up_to_date(row, PHOTO)
