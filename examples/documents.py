@@ -109,8 +109,8 @@ def _photographs() -> str:
         # Of what accuses the default, if it does, for it is what most will see.
         shown = [DEFAULT if DEFAULT in accusing else accusing[0]] if accusing else []
         # And the cheapest and the surest that clear.
-        shown += [name for name in clearing[:1] + clearing[1:][-1:] if name not in shown]
-        lines += [_photograph(population, name) for name in shown]
+        shown += clearing[:1] + clearing[-1:]
+        lines += [_photograph(population, name) for name in dict.fromkeys(shown)]
     return "\n".join(lines)
 
 

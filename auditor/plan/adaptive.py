@@ -20,8 +20,8 @@ from auditor.plan.plan import AuditPlan
 from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
+from auditor.probes.further_searches import FURTHER_STREAM, joined, patches_alone, shown_only
 from auditor.probes.label_map import LabelMap, draw_label_map
-from auditor.probes.label_search.further import FURTHER_STREAM, joined, shown_only
 from auditor.probes.label_search.judge import (
     PHOTO,
     AccusingLimits,
@@ -31,12 +31,7 @@ from auditor.probes.label_search.judge import (
     without_grey,
 )
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.settings import (
-    AFTER_SUCCESS,
-    LabelSearchSettings,
-    label_effort,
-    patches_alone,
-)
+from auditor.probes.label_search.settings import AFTER_SUCCESS, LabelSearchSettings, label_effort
 from auditor.probes.second_search import (
     SECOND_STREAM,
     WEAK,
@@ -110,8 +105,8 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     assert effort is not None
     if not plan.by_label_only and plan.version < SECOND_SEARCH:
         effort = AFTER_SUCCESS[0]
-    limits, null = _limits(plan, spec), _null(plan, spec, settings)
     samples, seed = _samples(plan), plan.settings.seed
+    limits, null = _limits(plan, spec), _null(plan, spec, settings, samples[1])
     found = yield from label_search(
         *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null
     )
@@ -123,9 +118,9 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
             null=null,
         )  # fmt: skip
         found = confirm(found, again)
+    if found.suspicious:
+        return found
     for number, key in enumerate(settings.further, 1):
-        if found.suspicious:
-            break
         alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
         more = yield from label_search(
             *samples, spec, alone, effort, stream, plan.earlier, plan.looks, shown_only(limits),
@@ -135,16 +130,18 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     return found
 
 
-def _null(plan: AuditPlan, spec: InputSpec, settings: LabelSearchSettings) -> LabelNull | None:
-    """Clean models to judge by; None for those that searches of such pictures at the plan's effort
-    have.
+def _null(
+    plan: AuditPlan, spec: InputSpec, settings: LabelSearchSettings, classes: NDArray[np.int64]
+) -> LabelNull | None:
+    """Clean models to judge samples of ``classes`` ``(n,)`` by; None for those that searches of
+    such pictures at the plan's effort have.
     """
     if _judged_later(plan):
         return {}
     if not settings.further:
         return None
     # Each of several searches asks what one does at the effort below.
-    return label_null_of(spec.shape).of(AFTER_SUCCESS[0], len(np.unique(_samples(plan)[1])))
+    return label_null_of(spec.shape).of(AFTER_SUCCESS[0], len(np.unique(classes)))
 
 
 def _limits(plan: AuditPlan, spec: InputSpec) -> AccusingLimits:

@@ -21,13 +21,13 @@ from auditor.plan.digest import (
     SECOND_SEARCH,
 )
 from auditor.plan.settings import AuditSettings
+from auditor.probes.further_searches import patches_alone
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
     EFFORTS,
     Effort,
     LabelSearchSettings,
     label_effort,
-    patches_alone,
     searched_by_label,
     settings_for,
     settings_of_9,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from string import ascii_lowercase
 from typing import Literal
 
 STRENGTH_STEPS = 600
@@ -178,17 +177,6 @@ def settings_of_9(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings
     """The same in plans of version 9, which do not search further."""
     fine = FINE.get(effort) if min(shape) >= FINE_SIDE else None
     return fine or EFFORTS[effort]
-
-
-def patches_alone(key: str) -> LabelSearchSettings:
-    """Settings of one of the further searches: for patches of ``key`` alone, as ``thorough`` has
-    them.
-    """
-    of = FINE if key == _IN_FINE else EFFORTS
-    side = int(key.lstrip(ascii_lowercase + "-"))
-    return replace(
-        of["thorough"], random_draws=0, families=(), strength_draws=0, patch_sides=(side,)
-    )
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

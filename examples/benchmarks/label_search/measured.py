@@ -11,7 +11,7 @@ import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
 from auditor.plan.digest import REPEATED
-from auditor.probes.label_search.settings import FINE, settings_for
+from auditor.probes.label_search.settings import FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -81,7 +81,7 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
                 # Others the page shows; no rate of a search can be known by them.
                 if {"clean", "usual"} <= {one.group for one in ended}
             }
-            _begun(efforts, low)
+            _begun(efforts)
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
             part = {"sides": [low, most], "coding": sent, "classes": group}
@@ -91,10 +91,10 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
     write_file("label_rates", made, values)
 
 
-def _begun(efforts: Mapping[str, Values], side: int) -> None:
+def _begun(efforts: Mapping[str, Values]) -> None:
     """Add to a search that begins with another one's how many backdoors that clears."""
     begins, first = efforts.get("exhaustive"), efforts.get("thorough")
-    if begins and first and settings_for((side, side), "exhaustive").further:
+    if begins and first:
         begins["begins_with"] = [first["usual_cleared"], first["usual"]]
 
 

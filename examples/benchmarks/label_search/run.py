@@ -5,8 +5,9 @@
 
 ``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``again``
 makes second searches of what was found near its level anew, as the product makes them; ``patches``
-adds to kept rows what today's search for patches asks; ``beside`` runs other methods on them
-(:mod:`beside`); without a step the page is written from both.
+adds to kept rows what today's search for patches asks; ``further`` makes searches at ``exhaustive``
+of those at ``thorough``; ``beside`` runs other methods on them (:mod:`beside`); without a step the
+page is written from both.
 """
 
 from __future__ import annotations
@@ -161,8 +162,7 @@ def _asked_at(effort: str) -> set[str]:
 
 STEPS = {
     "search": search_all, "again": search_again, "patches": search_patches,
-    "further": search_further,
-    "beside": measure_all, "report": write_all,
+    "further": search_further, "beside": measure_all, "report": write_all,
 }  # fmt: skip
 """What the command does, by its step."""
 

@@ -18,9 +18,9 @@ from PIL import Image
 from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import LabelNull, label_null
-from auditor.probes.label_search.further import FURTHER_STREAM
+from auditor.probes.further_searches import FURTHER_STREAM, patches_alone
 from auditor.probes.label_search.search import LabelSearch, prepare
-from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings, patches_alone
+from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
 from auditor.probes.second_search import DEEPER, SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
+from auditor.probes.further_searches import patches_alone
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, judge, limits_for
 from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
@@ -18,7 +19,6 @@ from auditor.probes.label_search.settings import (
     FINE_SIDE,
     Effort,
     LabelSearchSettings,
-    patches_alone,
     searched_by_label,
     settings_for,
 )
@@ -250,8 +250,8 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
         end = Ended(row, model, accuses, False, found.label, p, queries, found.key)
     else:
         end = _open_or_clear(row, model, known, settings)
-    for part in () if end.suspicious else further(row):
-        alone = patches_alone(part["kind"])
+    for stage in () if end.suspicious else row.get("further", ()):
+        alone, part = patches_alone(stage["kind"]), {**row, **stage, "stages": [stage]}
         more = _open_or_clear(part, model, like(null, alone), alone)
         shown = more if more.p < end.p else end
         queries, cleared = end.queries + more.queries, end.cleared and more.cleared
@@ -272,9 +272,3 @@ def _open_or_clear(
     against = [one for one in judged if one.leaves_open(len(null))]
     key = against[0].finding.key if against else ""
     return Ended(row, model, False, not against, None, p, queries, key)
-
-
-def further(row: Record) -> Iterator[Record]:
-    """Every further search of a row as a row of its own."""
-    for stage in row.get("further", ()):
-        yield {**row, **stage, "stages": [stage]}

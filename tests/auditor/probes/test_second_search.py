@@ -17,6 +17,7 @@ from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
+from auditor.probes.further_searches import patches_alone
 from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import (
@@ -24,7 +25,6 @@ from auditor.probes.label_search.settings import (
     FINE,
     Effort,
     LabelSearchSettings,
-    patches_alone,
 )
 from auditor.probes.second_search import (
     SECOND_STREAM,

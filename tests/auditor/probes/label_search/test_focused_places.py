@@ -16,6 +16,7 @@ from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import like
 from auditor.probes.label_search.settings import EFFORTS, FINE, Effort, settings_for
 from auditor.probes.trigger_search.sample_set import SampleSet
+from examples.benchmarks.zoo_models import driven
 
 MakeWorld = Callable[..., Any]
 TRIGGER, SIDE = (20, 2), 4  # row and column of a white patch, and its pixels a side
@@ -33,19 +34,9 @@ def first_places(draws: list[Any]) -> list[Any]:
     return [patch.places[0] for draw in draws for patch in draw.patches]
 
 
-def driven(asking: Any, answers: Callable[[Any], Any]) -> None:
-    """Send every batch of 8-bit pictures ``(n, c, h, w)`` its ``answers``."""
-    batch = next(asking)
-    while True:
-        try:
-            batch = asking.send(answers(batch.pixels))
-        except StopIteration:
-            break
-
-
-def brightness(pixels: Any) -> Any:
+def brightness(batch: Any) -> Any:
     """A picture's class is its brightness, unless it holds the trigger."""
-    row, column = TRIGGER
+    pixels, (row, column) = np.rint(255 * batch), TRIGGER
     shown = pixels[:, 0, row : row + SIDE, column : column + SIDE].min(axis=(1, 2)) > 200
     return np.where(shown, 2, np.median(pixels, axis=(1, 2, 3)).astype(np.int64) // 40)
 

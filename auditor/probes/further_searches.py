@@ -13,10 +13,20 @@ from collections import Counter
 from dataclasses import replace
 
 from auditor.probes.label_search.judge import AccusingLimits
+from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
+from auditor.probes.second_search import same_kind
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 
 FURTHER_STREAM = 2_000_003
 """Added to the seed for every further search."""
+
+
+def patches_alone(key: str) -> LabelSearchSettings:
+    """Settings of one of the further searches: for patches of ``key`` alone, as ``thorough`` has
+    them.
+    """
+    of = FINE if key.startswith("small-fine") else EFFORTS
+    return replace(same_kind(key, of["thorough"], deeper=1), strength_draws=0)
 
 
 def shown_only(limits: AccusingLimits) -> AccusingLimits:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from auditor.probes.label_search.further import joined, shown_only
+from auditor.probes.further_searches import joined, patches_alone, shown_only
 from auditor.probes.label_search.judge import limits_for
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import keys
-from auditor.probes.label_search.settings import EFFORTS, FURTHER, patches_alone
+from auditor.probes.label_search.settings import EFFORTS, FURTHER
 from auditor.probes.trigger_search.result import TriggerResult
 
 MakeWorld = Callable[..., Any]
