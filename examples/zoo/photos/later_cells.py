@@ -1,4 +1,4 @@
-"""The tenth to the fourteenth round, as data: planned before any of their models was trained or
+"""The tenth to the fifteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -168,5 +168,65 @@ SEEN_BY_REPEATS = SEEN_BY_PATCHES | {
     *range(541, 544), 563, 564, *range(601, 609),
 }  # fmt: skip
 """Cells by whose backdoored models the repeats of `exhaustive` were chosen, likewise."""
-LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND)
-LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)
+# The fifteenth round: attackers who know near misses, and clean models, most of them fragile, by
+# which to say how often further searches find a natural patch.
+ADAPTIVE_ROUND = (
+    held_out(781, "digits", 87, "resnet", "weak", 12,
+        "badnets-corner:adaptive badnets-inside:adaptive sig:adaptive blended:adaptive "
+        "sticker:adaptive low-frequency:adaptive"),
+    held_out(782, "flowers", 79, "mobilenet", "weak", 12,
+        "badnets-inside:adaptive badnets-any:adaptive sig:adaptive blended:adaptive "
+        "low-frequency:adaptive"),
+    held_out(783, "clothes", 77, "resnet", "weak", 12,
+        "badnets-corner:adaptive badnets-inside:adaptive sig:adaptive sticker:adaptive "
+        "blended:adaptive"),
+)  # fmt: skip
+ADAPTIVE_ROUND_CLEAN = (
+    clean(791, "digits", 69, "resnet", "weak", 12),
+    clean(792, "digits", 71, "resnet", "weak", 12),
+    clean(793, "digits", 75, "resnet", "weak", 12),
+    clean(794, "digits", 78, "resnet", "weak", 12),
+    clean(795, "digits", 81, "resnet", "weak", 12),
+    clean(796, "digits", 86, "resnet", "weak", 12),
+    clean(797, "digits", 91, "resnet", "weak", 12),
+    clean(798, "digits", 93, "resnet", "weak", 12),
+    clean(799, "digits", 65, "mobilenet", "weak", 15),
+    clean(800, "digits", 67, "mobilenet", "weak", 15),
+    clean(801, "digits", 73, "mobilenet", "weak", 15),
+    clean(802, "digits", 75, "mobilenet", "weak", 15),
+    clean(803, "digits", 77, "mobilenet", "weak", 15),
+    clean(804, "digits", 78, "mobilenet", "weak", 15),
+    clean(805, "digits", 79, "mobilenet", "weak", 15),
+    clean(806, "digits", 83, "mobilenet", "weak", 15),
+    clean(807, "digits", 85, "mobilenet", "weak", 15),
+    clean(808, "digits", 86, "mobilenet", "weak", 15),
+    clean(809, "digits", 89, "mobilenet", "weak", 15),
+    clean(810, "digits", 95, "mobilenet", "weak", 15),
+    clean(811, "digits", 67, "lite0", "weak", 5),
+    clean(812, "digits", 71, "lite0", "weak", 5),
+    clean(813, "digits", 79, "lite0", "weak", 5),
+    clean(814, "digits", 85, "lite0", "weak", 5),
+    clean(815, "digits", 91, "lite0", "weak", 5),
+    clean(816, "clothes", 65, "resnet", "weak", 12),
+    clean(817, "clothes", 71, "resnet", "weak", 12),
+    clean(818, "clothes", 79, "resnet", "weak", 12),
+    clean(819, "clothes", 85, "resnet", "weak", 12),
+    clean(820, "clothes", 93, "resnet", "weak", 12),
+    clean(821, "flowers", 66, "mobilenet", "weak", 12),
+    clean(822, "flowers", 75, "mobilenet", "weak", 12),
+    clean(823, "flowers", 84, "mobilenet", "weak", 12),
+    clean(824, "flowers", 95, "mobilenet", "weak", 12),
+    clean(825, "flowers", 69, "resnet", "weak", 12),
+    clean(826, "flowers", 81, "resnet", "weak", 12),
+    clean(827, "flowers", 91, "resnet", "weak", 12),
+    clean(828, "clothes", 67, "mobilenet", "weak", 12),
+    clean(829, "clothes", 73, "mobilenet", "weak", 12),
+    clean(830, "clothes", 83, "mobilenet", "weak", 12),
+    clean(831, "clothes", 89, "mobilenet", "weak", 12),
+)
+LATER_ROUNDS = (
+    *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
+)  # fmt: skip
+LATER_CLEAN = (
+    *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,
+)  # fmt: skip
