@@ -1,4 +1,4 @@
-"""The tenth to the fifteenth round, as data: planned before any of their models was trained or
+"""The tenth to the sixteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -224,8 +224,34 @@ ADAPTIVE_ROUND_CLEAN = (
     clean(830, "clothes", 83, "mobilenet", "weak", 12),
     clean(831, "clothes", 89, "mobilenet", "weak", 12),
 )
+# The sixteenth round: usual and careful attackers, by which to measure further searches that accuse
+# of the smallest patches. What this was chosen by is in SEEN_BY_SMALLEST.
+SMALLEST_ROUND = (
+    held_out(841, "digits", 65, "resnet", "weak", 12,
+        "badnets-corner badnets-inside badnets-any blended sig sticker low-frequency quantise"),
+    held_out(842, "digits", 87, "mobilenet", "weak", 15,
+        "badnets-corner badnets-inside badnets-any blended sig sticker low-frequency quantise"),
+    held_out(843, "flowers", 85, "resnet", "weak", 12,
+        "badnets-corner badnets-inside badnets-any blended sig quantise"),
+    held_out(844, "clothes", 81, "resnet", "weak", 12,
+        "badnets-corner badnets-inside badnets-any sig low-frequency sticker"),
+    held_out(845, "flowers", 71, "mobilenet", "weak", 12,
+        "badnets-corner badnets-inside badnets-any blended sticker"),
+    held_out(846, "clothes", 69, "mobilenet", "weak", 12,
+        "badnets-corner badnets-inside badnets-any blended quantise"),
+    held_out(847, "flowers", 93, "resnet", "weak", 12,
+        "badnets-corner:careful badnets-inside:careful badnets-any:careful sig:careful"),
+    held_out(848, "clothes", 87, "resnet", "weak", 12,
+        "badnets-corner:careful badnets-inside:careful blended:careful sticker:careful"),
+)  # fmt: skip
+SEEN_BY_SMALLEST = frozenset({
+    92, 93, 95, 96, 98, 99, 101, 102, 105, 106, 108, 109, 111, 112, 114, 115, 117,
+    *range(131, 139), *range(361, 379), *range(621, 633), *range(761, 771),
+})  # fmt: skip
+"""Cells of 64 to 96 pixels by whose models it was chosen how small a patch is that accuses."""
 LATER_ROUNDS = (
     *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
+    *SMALLEST_ROUND,
 )  # fmt: skip
 LATER_CLEAN = (
     *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,
