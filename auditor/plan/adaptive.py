@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelNull, label_null_of
-from auditor.plan.digest import MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
+from auditor.plan.digest import FURTHER_ACCUSE, MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
 from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
-from auditor.probes.further_searches import FURTHER_STREAM, joined, patches_alone, shown_only
+from auditor.probes.further_searches import (
+    FURTHER_STREAM,
+    further_limits,
+    joined,
+    noise_of,
+    patches_alone,
+    shown_only,
+)
 from auditor.probes.label_map import LabelMap, draw_label_map
 from auditor.probes.label_search.judge import (
     PHOTO,
@@ -118,14 +125,18 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
             null=null,
         )  # fmt: skip
         found = confirm(found, again)
-    if found.suspicious:
-        return found
+    fewer, besides = shown_only(limits), 0
+    if plan.version >= FURTHER_ACCUSE:
+        # What may accuse pays for the kinds of change of all searches.
+        besides = found.comparisons // plan.looks + len(settings.further) - 1
+        fewer = further_limits(limits, spec.shape, noise_of(found))
     for number, key in enumerate(settings.further, 1):
+        if found.suspicious:
+            break
         alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
         more = yield from label_search(
-            *samples, spec, alone, effort, stream, plan.earlier, plan.looks, shown_only(limits),
-            null,
-        )  # fmt: skip
+            *samples, spec, alone, effort, stream, plan.earlier, plan.looks, fewer, null, besides
+        )
         found = joined(found, more)
     return found
 

@@ -1,6 +1,7 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 10 is the SHA-256 of canonical JSON. Version 9 is the same without further searches for
+Version 11 is the SHA-256 of canonical JSON. Version 10 is the same without further searches for
+patches that accuse of the smallest ones. Version 9 is the same without further searches for
 patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same without searches for patches
 in fine cells, above 96 pixels, that ask again where they led to a label. Version 7 is the same
 without clean models to judge searches of two classes, or at ``exhaustive`` of more than 40 pixels,
@@ -26,8 +27,8 @@ from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 10
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, PLAN_VERSION)
+PLAN_VERSION = 11
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -53,6 +54,8 @@ REPEATED = 10
 ``thorough`` and, while nothing is suspicious, further ones for patches."""
 REPEATING = ("further",)
 """The setting by which they are."""
+FURTHER_ACCUSE = 11
+"""First version in which these accuse of the smallest patches."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5

@@ -2,17 +2,18 @@
 
 Which planted patches one search finds is luck to a part: of what one misses, another one of the
 same kind, with other random patches on other halves of the samples, finds some. So what an audit at
-``exhaustive`` asks more than one at ``thorough`` are such searches, one after the other. They look
-for what speaks against an all-clear, and accuse of nothing: a fragile model's natural patches are
-found more often too.
+``exhaustive`` asks more than one at ``thorough`` are such searches, one after the other. A fragile
+model's natural patches are found more often too, but they are larger than most that were planted:
+so only the smallest accuse, and the others speak against an all-clear.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from auditor.probes.label_search.judge import AccusingLimits
+from auditor.probes.label_search.judge import NOISE, AccusingLimits
 from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
 from auditor.probes.second_search import same_kind
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -29,10 +30,40 @@ def patches_alone(key: str) -> LabelSearchSettings:
     return replace(same_kind(key, of["thorough"], deeper=1), strength_draws=0)
 
 
-def shown_only(limits: AccusingLimits) -> AccusingLimits:
-    """``limits`` of a further search: nothing accuses. Of 46 clean models of 44 to 94 pixels three
-    would have been, at p = 0.004, and of 22 others one at 0.001.
+SMALLEST, SUREST = 1.0, 1e-4
+"""Largest patch of a further search that accuses, in doublings of a cell: two cells; and the chance
+on a clean model, corrected for all kinds of change of all searches, up to which it does. None is
+near the usual level then, so that no second search need find it again. Of 55 clean models of 66 to
+94 pixels none had a patch below 2.3 cells that carries one label alone, or below 0.0002, in five
+further searches each; of 14 backdoored ones that the first search had missed six had."""
+SMALLEST_SIDE = 64
+"""Larger side, in pixels, from which on they do: below it clean models need as little."""
+
+
+def further_limits(
+    limits: AccusingLimits, shape: Sequence[int], noise: Iterable[tuple[int, float]]
+) -> AccusingLimits:
+    """``limits`` of a search that a further one follows.
+
+    Args:
+        limits: of the search before.
+        shape: ``(c, h, w)`` or ``(h, w)`` of the pictures.
+        noise: a label and the share of the samples that random noise sent to it there, or more of
+            both: a further search draws none.
     """
+    if max(shape[-2:]) < SMALLEST_SIDE:
+        return shown_only(limits)
+    habits = frozenset(label for label, share in noise if share >= limits.fallback)
+    return replace(limits, level=SUREST, values={"small": SMALLEST}, habits=habits)
+
+
+def noise_of(found: TriggerResult) -> list[tuple[int, float]]:
+    """The label that random noise sent most samples to in a search, and their share; or none."""
+    return [(one.target, one.success.rate) for one in found.findings if one.key == NOISE]
+
+
+def shown_only(limits: AccusingLimits) -> AccusingLimits:
+    """The same in plans of version 10: nothing accuses."""
     return replace(limits, values={})
 
 

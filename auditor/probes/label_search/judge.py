@@ -100,11 +100,13 @@ class AccusingLimits:
         fallback: share of the samples that random noise sends to a label from which on the model
             falls back on it: then only waves and few grey levels accuse it, since a planted one of
             these gathers noise too.
+        habits: labels that an earlier search of the model knows it to fall back on.
     """
 
     level: float = LEVEL
     values: Mapping[str, float] = field(default_factory=lambda: MOST_VALUE)
     fallback: float = math.inf
+    habits: AbstractSet[int] = frozenset()
 
     def most_value(self, key: str, classes: int) -> float:
         """The largest value of ``key`` that may accuse in a task of so many ``classes``."""
@@ -175,7 +177,7 @@ def judge(
         if one.key in null:
             by_key.setdefault(one.key, []).append(one)
     noise = {one.label: one.success.rate for one in findings if one.key == NOISE}
-    habits = {label for label, share in noise.items() if share >= limits.fallback}
+    habits = {label for label, share in noise.items() if share >= limits.fallback} | limits.habits
     judged = [_judged(found, null[key], classes, limits, habits) for key, found in by_key.items()]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
 

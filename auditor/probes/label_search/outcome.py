@@ -35,6 +35,7 @@ def label_search(
     looks: int = 1,
     limits: AccusingLimits | None = None,
     null: LabelNull | None = None,
+    besides: int = 0,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -53,6 +54,7 @@ def label_search(
         looks: number of searches that the p-value pays for.
         limits: what may accuse; those of the pictures' size if None.
         null: clean models to judge by; those of such pictures and so many classes if None.
+        besides: kinds of change of other searches of the same audit that the p-value pays for too.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -63,7 +65,7 @@ def label_search(
         null = label_null_of(spec.shape).of(effort, known)
     null = like(null, settings)
     judged: list[Judged] = []
-    comparisons, limits = len(null) * looks, limits or limits_for(spec.shape)
+    comparisons, limits = (len(null) + besides) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known, limits)
@@ -71,7 +73,7 @@ def label_search(
         if any(one.suspicious(comparisons) for one in judged):
             break
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
-    return _result(run, judged, len(null), terms)
+    return _result(run, judged, len(null), comparisons, terms)
 
 
 def _tell(run: LabelSearch) -> None:
@@ -81,8 +83,9 @@ def _tell(run: LabelSearch) -> None:
         tell(Lead(len(carried), best.success.hits, best.success.images, best.label))
 
 
-def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
-    comparisons = kinds * terms.looks
+def _result(
+    run: LabelSearch, judged: list[Judged], kinds: int, comparisons: int, terms: ByLabel
+) -> TriggerResult:
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising

@@ -9,9 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
-from auditor.probes.further_searches import patches_alone
+from auditor.probes.further_searches import further_limits, patches_alone
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, judge, limits_for
+from auditor.probes.label_search.judge import (
+    NOISE,
+    AccusingLimits,
+    Judged,
+    best_of,
+    judge,
+    limits_for,
+)
 from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
 from auditor.probes.label_search.settings import (
     EFFORTS,
@@ -34,7 +41,11 @@ from examples.zoo.photos.cells import (
     SCORED_BEFORE,
 )
 from examples.zoo.photos.index import LARGEST_SHARE
-from examples.zoo.photos.later_cells import SEEN_BY_PATCHES, SEEN_BY_REPEATS
+from examples.zoo.photos.later_cells import (
+    SEEN_BY_PATCHES,
+    SEEN_BY_REPEATS,
+    SEEN_BY_SMALLEST,
+)
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -102,7 +113,7 @@ def serves(model: Record, effort: str = "") -> str:
     fine = effort in FINE and model["side"] >= FINE_SIDE
     before = SCORED_BEFORE | SEEN_BY_PATCHES if fine else SCORED_BEFORE
     if effort == "exhaustive":
-        before |= SEEN_BY_REPEATS
+        before |= SEEN_BY_REPEATS | SEEN_BY_SMALLEST
     scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
 
@@ -250,13 +261,31 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
         end = Ended(row, model, accuses, False, found.label, p, queries, found.key)
     else:
         end = _open_or_clear(row, model, known, settings)
-    for stage in () if end.suspicious else row.get("further", ()):
-        alone, part = patches_alone(stage["kind"]), {**row, **stage, "stages": [stage]}
-        more = _open_or_clear(part, model, like(null, alone), alone)
-        shown = more if more.p < end.p else end
+    for stage in row.get("further", ()):
+        if end.suspicious:
+            break
+        more = _further_end(row, stage, model, null)
+        shown = more if more.suspicious or more.p < end.p else end
         queries, cleared = end.queries + more.queries, end.cleared and more.cleared
         end = replace(shown, row=row, queries=queries, cleared=cleared)
     return end
+
+
+def _further_end(row: Record, stage: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
+    """How one further search ends; it pays for the kinds of change of all."""
+    settings, alone = searched(model, row["effort"]), patches_alone(stage["kind"])
+    part, of_alone = {**row, **stage, "stages": [stage]}, like(null, alone)
+    paid = len(like(null, settings)) + len(settings.further)
+    held = findings(stages(row)[NOISE]) if NOISE in stages(row) else []
+    noise = [(one.label, one.success.rate) for one in held]
+    limits = further_limits(_limits(row, model), (model["side"], model["side"]), noise)
+    judged = judge(findings(stage), of_alone, row["classes"], limits)
+    best = next((one for one in judged if one.suspicious(paid)), None)
+    end = _open_or_clear(part, model, of_alone, alone)
+    if best is None:
+        return end
+    found, p = best.finding, min(1.0, best.p * paid)
+    return replace(end, suspicious=True, cleared=False, target=found.label, p=p, key=found.key)
 
 
 def _open_or_clear(
