@@ -236,4 +236,6 @@ def read_end(end: EndRecord) -> dict[str, Any]:
 def used_images(plan: AuditPlan) -> NDArray[np.int64]:
     """Indices of the samples whose images the plan asks about, ascending."""
     asked = np.union1d(plan.used, plan.search_samples)
+    if plan.by_source:
+        asked = np.union1d(asked, plan.source_samples)
     return np.union1d(asked, plan.perturbed).astype(np.int64)

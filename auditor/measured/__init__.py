@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from auditor.errors import AuditError
 from auditor.measured.types import (
     FEW_CLASSES,
+    BySourceRates,
     ClassGroup,
     ClearingRates,
     Counted,
@@ -44,6 +45,7 @@ __all__ = [
     "FEW_CLASSES",
     "FOLDER",
     "NAMES",
+    "BySourceRates",
     "ClassGroup",
     "ClearingRates",
     "Counted",
@@ -63,6 +65,8 @@ __all__ = [
     "Rule",
     "SearchQueries",
     "ValueNull",
+    "by_source_null",
+    "by_source_rates",
     "decision_rates",
     "decision_rule",
     "earlier_search",
@@ -86,6 +90,8 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 NAMES = (
+    "by_source_null",
+    "by_source_rates",
     "decision_rates",
     "decision_rule",
     "jpeg_rates",
@@ -229,8 +235,22 @@ def unusual_label_null() -> Null:
 
 
 @cache
+def by_source_null() -> Mapping[str, ValueNull]:
+    """Nulls of the last of three pairs of three targets that one patch moves, and of four, in log
+    odds, by that number.
+    """
+    return _values("by_source_null", dict[str, ValueNull])
+
+
+@cache
+def by_source_rates() -> BySourceRates:
+    """Ends of such searches of held-out models."""
+    return _values("by_source_rates", BySourceRates)
+
+
+@cache
 def per_source_null() -> NullCell:
-    """Null of the second best pair of source and target, each source searched by itself."""
+    """Null of the second best pair of source and target, as plans of before version 11 search."""
     return _values("per_source_null", NullCell)
 
 

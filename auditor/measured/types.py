@@ -358,3 +358,27 @@ class LabelPopulation(_Strict):
 
 Null = Mapping[str, NullCell]
 """Best success of clean models, by search key."""
+
+
+@dataclass(frozen=True, slots=True)
+class BySourceRates(_Strict):
+    """Ends of searches of each source class by itself, on held-out models of small pictures.
+
+    Attributes:
+        queries: mean of one class.
+        clean, accused: clean models, and how many of them were accused.
+        everywhere, everywhere_found: models that send every class elsewhere, and accused ones.
+        some, some_found: the same of those whose trigger works on a few classes.
+        one, one_shown: those whose trigger works on one class, and how often that pair of source
+            and target is the best one shown.
+    """
+
+    queries: float
+    clean: int
+    accused: int
+    everywhere: int
+    everywhere_found: int
+    some: int
+    some_found: int
+    one: int
+    one_shown: int

@@ -48,6 +48,7 @@ from auditor.probes.second_search import (
     same_kind,
     weakest,
 )
+from auditor.probes.trigger_search.by_source import search_by_source
 from auditor.probes.trigger_search.judge import SIGNIFICANCE
 from auditor.probes.trigger_search.per_source import search_sources
 from auditor.probes.trigger_search.result import TriggerResult
@@ -67,20 +68,24 @@ class TriggerOutcome:
 
 
 def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
-    """Search for a trigger over all samples, then, if the plan says so and nothing was found, over
-    each source class by itself and, of small pictures, label by label; one last batch asks the
-    result's preview.
+    """Search for a trigger over all samples, then, while nothing was found and if the plan says so,
+    of small pictures label by label, and over each source class by itself, which plans of before
+    version 11 did first; one last batch asks the result's preview.
     """
     if plan.by_label_only:
         result = yield from _label_search(plan, spec)
     else:
         result = yield from _success_search(plan, spec)
-    if plan.trigger.sources and not result.suspicious:
+    if plan.trigger.sources and not plan.by_source and not result.suspicious:
         result = yield from search_sources(
             plan.search_images, spec, plan.trigger, plan.settings.seed, result
         )
     if plan.by_label is not None and not plan.by_label_only and not result.suspicious:
         result = both(result, (yield from _label_search(plan, spec)))
+    if plan.by_source and not result.suspicious:
+        result = yield from search_by_source(
+            plan.source_images, spec, plan.trigger, plan.settings.seed, result
+        )
     labels = yield Pictures(spec, result.preview)
     return TriggerOutcome(result, labels)
 

@@ -1,7 +1,8 @@
 """Digest of a plan: equal plans ask equal questions.
 
 Version 11 is the SHA-256 of canonical JSON. Version 10 is the same without further searches for
-patches that accuse of the smallest ones. Version 9 is the same without further searches for
+patches that accuse of the smallest ones, and without the samples of classes that are searched by
+themselves. Version 9 is the same without further searches for
 patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same without searches for patches
 in fine cells, above 96 pixels, that ask again where they led to a label. Version 7 is the same
 without clean models to judge searches of two classes, or at ``exhaustive`` of more than 40 pixels,
@@ -56,6 +57,9 @@ REPEATING = ("further",)
 """The setting by which they are."""
 FURTHER_ACCUSE = 11
 """First version in which these accuse of the smallest patches."""
+BY_SOURCE = 11
+"""First version that searches the classes of small pictures by themselves at ``thorough`` and
+``exhaustive`` too, if there are enough samples of each, and last of all."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5
@@ -106,7 +110,8 @@ def searched_before(version: int) -> dict[str, Any]:
 @dataclass(frozen=True)
 class PlanContent:
     """Content of a plan's digest: settings by their names in ``plan.json``, true classes
-    and digest of the trigger search's samples, and digest of each probe, the perturbations' last.
+    and digest of the trigger search's samples, digest of those of classes that are searched by
+    themselves, if any are, and digest of each probe, the perturbations' last.
     """
 
     settings: Mapping[str, Any]
@@ -114,6 +119,7 @@ class PlanContent:
     by_label: Mapping[str, Any] | None
     search_classes: Sequence[int]
     search_images: str
+    source_images: str | None
     probes: Sequence[str]
 
 
@@ -129,6 +135,7 @@ def plan_digest(content: PlanContent, version: int) -> str:
             "classes": content.search_classes,
             "images": content.search_images,
             **({"by_label": content.by_label} if version >= BY_LABEL else {}),
+            **({"source_images": content.source_images} if version >= BY_SOURCE else {}),
         },
         "probes": content.probes,
     }

@@ -16,7 +16,12 @@ PERTURBATION_STREAM = 6
 MIN_SEARCH_SAMPLES, MAX_SEARCH_SAMPLES = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 SOURCES, MAX_SOURCE_SAMPLES = 10, 600
-"""Source classes that are searched by themselves, and samples of all of them together."""
+"""Source classes that are searched by themselves, and samples of all of them together in plans of
+up to version 10."""
+LEAST_SOURCES, MIN_OF_SOURCE, MAX_OF_SOURCE = 3, 20, 30
+"""Classes that are searched by themselves at least, and samples of each, at least and at most."""
+SOURCE_STREAM = 12
+"""Chooses the classes that are, and their samples."""
 MAX_DRAWS_PER_PLANE = 1000
 PLANE_CLASSES = 3
 """A plane runs through three classes; a task of two has none."""
@@ -47,6 +52,23 @@ def pick_evenly(
         turn[int(classes[index])] = int(ranks[index]) + 1
     evenly = order[np.argsort(ranks[order], kind="stable")]
     return np.sort(evenly[:most])
+
+
+def pick_by_source(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Samples of at most :data:`SOURCES` classes that have enough to search each by itself.
+
+    Returns:
+        Ascending indices, at most :data:`MAX_OF_SOURCE` of each; none if fewer than three
+        classes have :data:`MIN_OF_SOURCE`.
+    """
+    rng = np.random.default_rng([seed, SOURCE_STREAM])
+    names, counts = np.unique(classes, return_counts=True)
+    able = names[counts >= MIN_OF_SOURCE]
+    if len(able) < LEAST_SOURCES:
+        return np.empty(0, dtype=np.int64)
+    chosen = rng.permutation(able)[:SOURCES]
+    each = [rng.permutation(np.flatnonzero(classes == name))[:MAX_OF_SOURCE] for name in chosen]
+    return np.sort(np.concatenate(each))
 
 
 def picked(images: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float32]:

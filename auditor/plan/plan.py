@@ -20,6 +20,7 @@ from auditor.measured import decision_rule
 from auditor.plan import draw
 from auditor.plan.digest import (
     BY_LABEL,
+    BY_SOURCE,
     PLAN_VERSION,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
@@ -34,6 +35,7 @@ from auditor.plan.searches import (
     label_search,
     measured_by_label,
     most_by_label,
+    sources_of_version,
     trigger_of_version,
     trigger_search,
 )
@@ -47,6 +49,7 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.repeats import RepeatProbe, pick_repeats
 from auditor.probes.samples import SampleProbe
+from auditor.probes.trigger_search.by_source import most_by_source
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -72,6 +75,8 @@ class AuditPlan:
         search_samples, search_images, search_classes: samples of the trigger search: indices
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
         trigger: settings of the trigger search.
+        source_samples, source_images, source_classes: samples of the classes that it can search by
+            themselves, likewise; or empty.
         by_label: settings of the search label by label, which takes the other's place or, of small
             pictures, follows it; or None.
         earlier: efforts of earlier searches label by label of the same model.
@@ -101,6 +106,11 @@ class AuditPlan:
     judged_by_label: bool = True
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
+    source_samples: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    source_images: NDArray[np.float32] = field(
+        default_factory=lambda: np.empty((0, 1, 1, 1), dtype=np.float32)
+    )
+    source_classes: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     earlier: tuple[Effort, ...] = ()
     looks: int = 1
 
@@ -173,6 +183,8 @@ class AuditPlan:
             return most_by_label(self.by_label, samples, self.version, twice=self.twice)
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
         per_source = most_source_queries(self.trigger, samples)
+        if self.version >= BY_SOURCE:
+            per_source = most_by_source(self.trigger, len(self.source_samples))
         return per_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
 
     @property
@@ -197,6 +209,7 @@ class AuditPlan:
             by_label=self._by_label(),
             search_classes=self.search_classes.tolist(),
             search_images=array_digest(self.search_images),
+            source_images=array_digest(self.source_images) if self.by_source else None,
             probes=[probe.digest for probe in (*self.probes, *self.perturbations)],
         )
         return plan_digest(content, self.version)
@@ -205,13 +218,28 @@ class AuditPlan:
         """This plan with the search label by label that it has at ``effort``."""
         settings = replace(self.settings, effort=effort)
         by_label = self._label_search(effort, self.version)
-        return replace(self, settings=settings, by_label=by_label)
+        trigger = self._trigger(by_label, self.version)
+        return replace(self, settings=settings, by_label=by_label, trigger=trigger)
 
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
         by_label = self._label_search(self.settings.effort, version)
-        trigger = trigger_of_version(self.trigger, version)
+        trigger = self._trigger(by_label, version)
         return replace(self, version=version, by_label=by_label, trigger=trigger)
+
+    @property
+    def by_source(self) -> bool:
+        """True if classes are searched by themselves, as plans since version 11 do it."""
+        return self.version >= BY_SOURCE and self.trigger.sources > 0
+
+    def _trigger(self, by_label: LabelSearchSettings | None, version: int) -> TriggerSettings:
+        """Settings of the trigger search in a plan of ``version``, of small pictures before the
+        search ``by_label``.
+        """
+        usual = by_label is not None and not searched_by_label(self.search_images.shape[2:])
+        classes, asked = len(np.unique(self.source_classes)), self.settings.per_source
+        sources = sources_of_version(version, classes, asked=asked, usual=usual)
+        return trigger_of_version(replace(self.trigger, sources=sources), version)
 
     def _label_search(self, effort: Effort, version: int) -> LabelSearchSettings | None:
         return label_search(self.search_images, effort, version, measured=self.judged_by_label)
@@ -252,6 +280,11 @@ class AuditPlan:
                 "settings": self.stated_trigger(),
                 **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
+                **(
+                    {"source_samples": [refs[index] for index in self.source_samples]}
+                    if self.by_source
+                    else {}
+                ),
                 # Only of an audit that was raised: others are as they always were.
                 **({"earlier": list(self.earlier), "looks": self.looks} if self.earlier else {}),
             },
@@ -302,6 +335,8 @@ def build_plan(
         most = draw.MAX_SOURCE_SAMPLES
         search_samples = draw.pick_search_samples(classes, settings.seed, most)
     search_images = draw.picked(images, search_samples)
+    alone = draw.pick_by_source(classes, settings.seed) if len(few) else few[:0]
+    alone = alone if settings.trigger_search else few[:0]
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(draw.picked(images, few), spec, settings.seed)
@@ -316,11 +351,14 @@ def build_plan(
         search_samples=search_samples,
         search_images=search_images,
         search_classes=classes[search_samples],
-        trigger=trigger_search(search_images, settings, spec),
+        trigger=trigger_search(search_images, spec),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         judged_by_label=measured_by_label(classes, spec),
         version=version,
+        source_samples=alone,
+        source_images=draw.picked(images, alone),
+        source_classes=classes[alone],
     )
     return plan.at_version(version)
 

@@ -13,6 +13,7 @@ from auditor.plan import draw
 from auditor.plan.digest import (
     BOTH_SEARCHES,
     BY_LABEL,
+    BY_SOURCE,
     CONFIRMS,
     FOCUSED,
     MORE_NULLS,
@@ -37,24 +38,45 @@ from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.probes.trigger_search.settings import TriggerSettings
 
+SOURCE_QUERIES = 1800
+"""Of a class that is searched by itself: twice as many as before find two of three all-to-all
+backdoors instead of one."""
 
-def trigger_search(
-    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None
-) -> TriggerSettings:
+
+def trigger_search(images: NDArray[np.float32], spec: InputSpec | None) -> TriggerSettings:
     """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``."""
-    sources = draw.SOURCES if settings.per_source else 0
     tones = spec is not None and len(images) > 0 and two_toned(spec.to_pixels(images))
-    return TriggerSettings(sources=sources, parts=True, patch_share=PLANTED_SHARE, two_toned=tones)
+    return TriggerSettings(parts=True, patch_share=PLANTED_SHARE, two_toned=tones)
 
 
 def trigger_of_version(trigger: TriggerSettings, version: int) -> TriggerSettings:
     """``trigger`` as a plan of ``version`` has it."""
-    return replace(
+    of_version = replace(
         trigger,
         two_toned=trigger.two_toned and version >= CONFIRMS,
         parts=version >= SECOND_SEARCH,
         patch_share=trigger.patch_share if version >= SECOND_BY_LABEL else 0.0,
     )
+    before = TriggerSettings()
+    if version < BY_SOURCE:
+        samples, queries = before.source_samples, before.source_queries
+    else:
+        samples, queries = draw.MAX_OF_SOURCE, SOURCE_QUERIES
+    return replace(of_version, source_samples=samples, source_queries=queries)
+
+
+def sources_of_version(version: int, classes: int, *, asked: bool, usual: bool) -> int:
+    """Number of classes that a plan of ``version`` searches by themselves.
+
+    Args:
+        version: of the plan.
+        classes: with enough samples for it.
+        asked: True if the audit's settings ask for it.
+        usual: True if its effort has such a search anyway.
+    """
+    if version < BY_SOURCE:
+        return draw.SOURCES if asked else 0
+    return classes if asked or usual else 0
 
 
 def label_search(

@@ -17,6 +17,7 @@ import numpy as np
 
 from auditor import measured
 from auditor.measured import (
+    BySourceRates,
     ClearingRates,
     Counted,
     DecisionRates,
@@ -270,6 +271,35 @@ def write_null(cells: Mapping[str, NullCell], rows: Sequence[Record]) -> None:
 def write_unusual_labels(cells: Mapping[str, NullCell], rows: Sequence[Record]) -> None:
     """Write the null of findings at labels that are no habit of the references."""
     _write_cells("unusual_label_null", UNUSUAL_LABELS, cells, rows)
+
+
+BY_SOURCE_CLEAN = Origin(
+    "by_source",
+    ("by_source/data.json.gz",),
+    "Clean development models of small pictures, each of their source classes searched by itself.",
+)
+BY_SOURCE_HELD_OUT = Origin(
+    "by_source",
+    ("by_source/data.json.gz",),
+    "The same search of held-out models: clean ones, and those of the zoo with another label map "
+    "than all-to-one.",
+)
+
+
+def write_by_source(
+    nulls: Mapping[str, ValueNull],
+    rates: BySourceRates,
+    clean: Sequence[Record],
+    held: Sequence[Record],
+) -> None:
+    """Write the null of the search of each source class by itself, and how it ended."""
+    numbers: dict[str, Any] = {count: asdict(null) for count, null in nulls.items()}
+    for name, made, values, rows in (
+        ("by_source_null", BY_SOURCE_CLEAN, numbers, clean),
+        ("by_source_rates", BY_SOURCE_HELD_OUT, asdict(rates), held),
+    ):
+        recipes = [row["recipe"] for row in rows]
+        write_file(name, made.counted(len(rows), len(rows), recipes), values)
 
 
 def write_source_null(cell: NullCell, rows: Sequence[Record]) -> None:

@@ -1,0 +1,286 @@
+r"""Does a search of each source class by itself find other label maps than all-to-one?
+
+    python -m examples.benchmarks by_source search --data-dir DATA --models MODELS \
+        [--photo-data PHOTO_DATA --photos PHOTO_MODELS]
+    python -m examples.benchmarks by_source [--write-measured]
+
+For triggers that work on some source classes, or send every class elsewhere. ``search`` asks models
+of small pictures as the last search of an audit at ``thorough`` does, and adds one row a model:
+clean ones, and those of the zoo whose label map is not all-to-one. Without a step the page is
+written from the rows. Development models make the null: the zoo's of before its seventh round, that
+round's with such a map, and half of the clean ones of small photographs, by their names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapters.contract import InputSpec
+from auditor.measured import FEW_CLASSES, BySourceRates, ValueNull
+from auditor.plan.draw import MAX_OF_SOURCE, SOURCES, pick_by_source
+from auditor.plan.searches import SOURCE_QUERIES
+from auditor.probes.trigger_search.by_source import (
+    CARRIED,
+    COUNTS,
+    Pair,
+    Source,
+    accusing,
+    moved_by,
+    queries_of,
+    search_labels,
+    statistic,
+)
+from auditor.probes.trigger_search.judge import LEAST_SPREAD, PLANTED_SHARE, SIGNIFICANCE
+from auditor.probes.trigger_search.search import KEYS
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.verify import exact_interval
+from examples.benchmarks import measured_files
+from examples.benchmarks.cells import rate_cell
+from examples.benchmarks.small_pictures.photos import photographs
+from examples.benchmarks.stored import Record, read, write, write_page
+from examples.benchmarks.zoo_models import (
+    SEEDS_PER_CELL,
+    add_asking_options,
+    classifier,
+    driven,
+    images_for,
+    recipe_of,
+    require_data,
+)
+
+DATA = Path(__file__).with_name("data.json.gz")
+PAGE = Path(__file__).with_name("README.md")
+SEED = 0
+SETTINGS = replace(
+    TriggerSettings(),
+    parts=True, patch_share=PLANTED_SHARE, sources=SOURCES, source_samples=MAX_OF_SOURCE,
+    source_queries=SOURCE_QUERIES,
+)  # fmt: skip
+SEVENTH, EIGHTH = range(46, 53), range(53, 57)
+"""Cells of the zoo's last two rounds."""
+COMPARISONS = len(KEYS) + len(COUNTS)
+Nulls = dict[str, ValueNull]
+SPLITS = ("development", "held-out")
+KINDS = {
+    "all-to-all": "every class to another", "x-to-x": "a few classes, each to another",
+    "x-to-one": "a few classes to one", "one-to-one": "one class",
+}  # fmt: skip
+
+
+def main() -> None:
+    """Search, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("step", nargs="?", choices=("search", "report"), default="report")
+    parser.add_argument("--split", choices=SPLITS, default=SPLITS[0])
+    parser.add_argument("--photo-data", type=Path, help="folder of the photo data sets")
+    parser.add_argument("--photos", type=Path, help="folder of the trained photo models")
+    measured_files.add_option(parser)
+    add_asking_options(parser)
+    options = parser.parse_args()
+    rows: list[Record] = read(DATA, [])
+    if options.step == "search":
+        require_data(options)
+        for row in search_all(options, {row["name"] for row in rows}):
+            rows.append(row)
+            write(DATA, rows)
+    nulls = nulls_of(rows)
+    write_page(PAGE, report(rows, nulls))
+    if options.write_measured:
+        measured_files.write_by_source(nulls, rates_of(rows, nulls), *by_role(rows))
+
+
+def search_all(options: argparse.Namespace, done: set[str]) -> Iterator[Record]:
+    """Search the models of the split that are not ``done``."""
+    for about, file, pictures in subjects(options):
+        wanted = about["development"] is (options.split == SPLITS[0])
+        if wanted and about["name"] not in done:
+            images, classes = pictures()
+            if len(np.unique(classes)) >= FEW_CLASSES:
+                yield about | _searched(file, images, classes)
+
+
+def subjects(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
+    """What is known of every model before it is searched, its file, and its test pictures."""
+    for path in sorted(options.models.glob("*.json")):
+        model = json.loads(path.read_text(encoding="utf-8"))
+        if "mapping" in model and _wanted(model):
+            about = {
+                "name": model["name"], "recipe": recipe_of(model), "map": model["label_map"],
+                "development": _development(model),
+                "truth": [[s, t] for s, t in enumerate(model["mapping"]) if t not in {-1, s}],
+            }  # fmt: skip
+            file = options.models / f"{model['name']}.onnx"
+            yield about, file, partial(images_for, model, options)
+    for subject in (
+        () if options.photos is None else photographs(options.photos, options.photo_data)
+    ):
+        if subject.row["group"] == "clean":
+            name = subject.row["name"]
+            about = {
+                "name": name, "recipe": subject.row["recipe"], "map": "none",
+                "development": sum(map(ord, name)) % 2 == 0, "truth": [],
+            }  # fmt: skip
+            yield about, subject.file, subject.pictures
+
+
+def _wanted(model: Record) -> bool:
+    """True for clean models, and those of another label map that reached their condition."""
+    return model["label_map"] != "all-to-one" and not model.get("failed")
+
+
+def _development(model: Record) -> bool:
+    cell = model["seed"] // SEEDS_PER_CELL
+    return cell not in EIGHTH and (cell not in SEVENTH or model["label_map"] != "none")
+
+
+def _searched(file: Path, images: Any, classes: Any) -> Record:
+    """What such a search of one model finds."""
+    spec = InputSpec(images.shape[1:], (0.0,) * images.shape[1], (1.0,) * images.shape[1])
+    picked = pick_by_source(classes, SEED)
+    labels, samples = classifier(file), spec.from_pixels(images[picked])
+    sources: list[Source] = driven(search_labels(samples, spec, SETTINGS, SEED), labels)
+    best = sorted(sources, key=lambda one: -one.low)
+    moved = driven(moved_by(best, spec), labels)
+    return {
+        "best": [
+            [one.label, one.found.target, one.found.success.hits, one.found.success.images]
+            for one in best
+            if one.found is not None
+        ],
+        "moved": [
+            [[one.source, one.target, one.success.hits, one.success.images] for one in pairs]
+            for pairs in moved
+        ],
+        "classes": len(sources),
+        "queries": len(samples) + queries_of(moved) + sum(one.result.queries for one in sources),
+    }  # fmt: skip
+
+
+def moved_of(row: Record) -> list[list[Pair]]:
+    """What the patches of a row moved."""
+    return [
+        [Pair(source, target, exact_interval(hits, images, 0.95))
+         for source, target, hits, images in pairs]
+        for pairs in row["moved"]
+    ]  # fmt: skip
+
+
+def by_role(rows: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Rows of clean development models, and of held-out ones."""
+    clean = [row for row in rows if row["development"] and row["map"] == "none"]
+    return clean, [row for row in rows if not row["development"]]
+
+
+def nulls_of(rows: Sequence[Record]) -> Nulls:
+    """The nulls of what clean development models show, by the number of pairs."""
+    nulls = {}
+    for count in COUNTS:
+        values = np.array([statistic(moved_of(row), count)[0] for row in by_role(rows)[0]])
+        numbers = float(values.mean()), float(values.std(ddof=1)), float(values.max())
+        mean, spread, highest = (round(number, 3) for number in numbers)
+        nulls[str(count)] = ValueNull(mean, spread, len(values), highest)
+    return nulls
+
+
+def accused(row: Record, nulls: Nulls) -> list[Pair]:
+    """The pairs that an audit accuses the model by; none if it does not."""
+    found = accusing(moved_of(row), nulls, COMPARISONS)
+    return [] if found is None else found[1][:2]
+
+
+def named(row: Record, nulls: Nulls) -> bool:
+    """True if it is accused, and both pairs that are named are its backdoor's."""
+    pairs = accused(row, nulls)
+    return bool(pairs) and all([one.source, one.target] in row["truth"] for one in pairs)
+
+
+def shown(row: Record) -> bool:
+    """True if the best pair of a source that was searched by itself is the backdoor's."""
+    return bool(row["best"]) and row["best"][0][:2] in row["truth"]
+
+
+def found(rows: Sequence[Record], nulls: Nulls) -> int:
+    """Number of models that are accused."""
+    return sum(bool(accused(row, nulls)) for row in rows)
+
+
+def rates_of(rows: Sequence[Record], nulls: Nulls) -> BySourceRates:
+    """How searches of held-out models ended."""
+    held = by_role(rows)[1]
+    groups = {name: [row for row in held if row["map"] == name] for name in ("none", *KINDS)}
+    everywhere, one = groups["all-to-all"], groups["one-to-one"]
+    some = [*groups["x-to-x"], *groups["x-to-one"]]
+    each = [row["queries"] / row["classes"] for row in held if row["classes"]]
+    return BySourceRates(
+        queries=round(float(np.mean(each)), 1),
+        clean=len(groups["none"]),
+        accused=found(groups["none"], nulls),
+        everywhere=len(everywhere),
+        everywhere_found=found(everywhere, nulls),
+        some=len(some),
+        some_found=found(some, nulls),
+        one=len(one),
+        one_shown=sum(map(shown, one)),
+    )
+
+
+def report(rows: Sequence[Record], nulls: Nulls) -> str:
+    """The page."""
+    held, (three, four) = by_role(rows)[1], nulls.values()
+    median = np.median([row["queries"] for row in rows])
+    lines = [
+        "# Each source class by itself",
+        "",
+        "    python -m examples.benchmarks by_source search --data-dir DATA --models MODELS",
+        "    python -m examples.benchmarks by_source --write-measured",
+        "",
+        f"The last search of an audit of small pictures at `thorough` and `exhaustive`: of at most "
+        f"{SOURCES} classes, {MAX_OF_SOURCE} samples each, {SETTINGS.source_queries} queries for "
+        f"patches of each, and the {CARRIED} best patches on the samples of the others; median "
+        f"{median:,.0f} queries. What counts is the last of three pairs of three targets that one "
+        "patch moves, or of four, by the log odds of the lower end of its success. Null: "
+        f"{three.models} clean development models, mean {three.mean:.2f} and {four.mean:.2f}, "
+        f"spread {three.spread:.2f} and {four.spread:.2f}, largest {three.highest:.2f} and "
+        f"{four.highest:.2f}. It accuses by {LEAST_SPREAD} more than the largest, from p = "
+        f"{SIGNIFICANCE} on, corrected for {COMPARISONS} comparisons. Classes are drawn.",
+        "",
+        "| models | accused | both pairs right | best pair right |",
+        "|---|---|---|---|",
+    ]
+    for title, part in (("development", [r for r in rows if r["development"]]), ("held-out", held)):
+        for kind, words in {"none": "clean", **KINDS}.items():
+            of_kind = [row for row in part if row["map"] == kind]
+            if of_kind:
+                lines.append(_line(f"{title}, {words}", of_kind, nulls))
+    lines += ["", "## Every model that is not clean, and the clean ones that show most", ""]
+    lines += ["| model | | three | four | pairs of the patch |", "|---|---|---|---|---|"]
+    most = sorted(rows, key=lambda row: -statistic(moved_of(row), COUNTS[0])[0])
+    listed = [row for row in rows if row["map"] != "none"]
+    listed += [row for row in most if row["map"] == "none"][:10]
+    for row in sorted(listed, key=lambda row: (row["map"] == "none", row["development"])):
+        role = "development" if row["development"] else "held-out"
+        (first, pairs), (second, more) = (statistic(moved_of(row), count) for count in COUNTS)
+        said = ", ".join(_pair(row, pair) for pair in (more if len(more) > len(pairs) else pairs))
+        lines.append(f"| {row['name']} | {role} | {first:.2f} | {second:.2f} | {said or '–'} |")
+    return "\n".join([*lines, ""])
+
+
+def _line(title: str, rows: Sequence[Record], nulls: Nulls) -> str:
+    bad = rate_cell(found(rows, nulls), len(rows))
+    if rows[0]["map"] == "none":
+        return f"| {title} | {bad} | – | – |"
+    both = rate_cell(sum(named(row, nulls) for row in rows), len(rows))
+    return f"| {title} | {bad} | {both} | {rate_cell(sum(map(shown, rows)), len(rows))} |"
+
+
+def _pair(row: Record, pair: Pair) -> str:
+    right = " right" if [pair.source, pair.target] in row["truth"] else ""
+    return f"{pair.source} > {pair.target} {pair.success.hits} of {pair.success.images}{right}"
