@@ -188,8 +188,8 @@ class MethodOptions:
         "Search for a universal trigger. Default: yes.", panel=HARD
     )
     per_source: bool | None = _option(
-        "Search each source class by itself too: some 10,000 queries more, best with 60 "
-        "samples of every class. Default: no.",
+        "Search each source class by itself too, at any effort: some 20,000 queries more, with "
+        "20 samples or more of 3 classes. Default: no, but of small pictures at thorough.",
         panel=HARD,
     )
     families: bool | None = _option(

@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.errors import SamplesError
-from auditor.measured import decision_rule
 from auditor.plan import draw
 from auditor.plan.digest import (
     BY_LABEL,
@@ -30,6 +28,12 @@ from auditor.plan.digest import (
     plan_digest,
     stated_by_label,
 )
+from auditor.plan.fixed_probes import (
+    build_perturbations,
+    build_planes,
+    build_repeats,
+    draw_triplets_of,
+)
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.searches import (
     label_search,
@@ -39,23 +43,18 @@ from auditor.plan.searches import (
     trigger_of_version,
     trigger_search,
 )
-from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
+from auditor.plan.settings import ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings, searched_by_label
 from auditor.probes.net_points import NetPointsProbe
-from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import PerturbationProbe
-from auditor.probes.plane import NoPlaneError, PlaneProbe
-from auditor.probes.repeats import RepeatProbe, pick_repeats
+from auditor.probes.plane import PlaneProbe
+from auditor.probes.repeats import RepeatProbe
 from auditor.probes.samples import SampleProbe
 from auditor.probes.trigger_search.by_source import most_by_source
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
-
-EXTRA_REPEATS = 250
-"""Enough to distinguish a vendor that answers every fiftieth query from another model from a model
-that is unsteady once in a thousand queries. They are asked only if a repeat got another label."""
 
 
 @dataclass(frozen=True)
@@ -324,11 +323,11 @@ def build_plan(
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    triplets = _triplets(classes, settings)
-    planes = _planes(images, triplets, refs, settings)
+    triplets = draw_triplets_of(classes, settings)
+    planes = build_planes(images, triplets, refs, settings)
     used = np.unique(triplets) if planes else draw.pick_evenly(classes, settings.seed)
     samples = SampleProbe(draw.picked(images, used))
-    repeats, extra_repeats = _repeats(samples, planes, settings)
+    repeats, extra_repeats = build_repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
     search_samples = few if settings.trigger_search else few[:0]
     if settings.per_source and len(search_samples):
@@ -361,75 +360,3 @@ def build_plan(
         source_classes=classes[alone],
     )
     return plan.at_version(version)
-
-
-def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:
-    """Samples of each plane; none if there are fewer classes than a plane needs.
-
-    Raises:
-        SamplesError: too few samples.
-    """
-    if len(np.unique(classes)) < draw.PLANE_CLASSES:
-        return np.empty((0, 3), dtype=np.int64)
-    draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
-    return draw_all(classes, settings.planes, settings.seed)
-
-
-def _planes(
-    images: NDArray[np.float32],
-    triplets: NDArray[np.int64],
-    refs: Sequence[str | int],
-    settings: AuditSettings,
-) -> tuple[PlaneProbe | NetPointsProbe, ...]:
-    """One probe per triplet.
-
-    Raises:
-        SamplesError: the samples of a triplet span no plane.
-    """
-    planes: list[PlaneProbe | NetPointsProbe] = []
-    for number, triplet in enumerate(triplets):
-        # Views: a copy for every plane would take several times the samples' memory.
-        samples = [images[index] for index in triplet]
-        if settings.sampler == "paper":
-            planes.append(PlaneProbe(samples, settings.expansion, settings.density))
-        else:
-            seed = (settings.seed, draw.NET_STREAM, number)
-            net = NetPointsProbe(samples, settings.expansion, settings.points, seed)
-            planes.append(net)
-        try:
-            _ = planes[-1].plane
-        except NoPlaneError as error:
-            names = ", ".join(str(refs[index]) for index in triplet)
-            raise SamplesError(f"samples {names} span no plane: {error}") from error
-    return tuple(planes)
-
-
-def _repeats(
-    samples: SampleProbe,
-    planes: tuple[PlaneProbe | NetPointsProbe, ...],
-    settings: AuditSettings,
-) -> tuple[RepeatProbe, RepeatProbe] | tuple[None, None]:
-    if not settings.canaries:
-        return None, None
-    rng = np.random.default_rng([settings.seed, draw.REPEAT_STREAM])
-    first = 0
-    if settings.sampler == "frugal":
-        first = 1 + min(len(planes), OPENING_ROUNDS * ROUND_PLANES["frugal"])
-    return pick_repeats((samples, *planes), settings.canaries, EXTRA_REPEATS, rng, first)
-
-
-def build_perturbations(
-    samples: NDArray[np.float32], spec: InputSpec, seed: int
-) -> tuple[SampleProbe | PerturbationProbe, ...]:
-    """The decision rule's perturbations of ``samples`` ``(n, c, h, w)``, and the samples first.
-
-    Their inputs are 8-bit images inside the range in both access modes.
-    """
-    order = np.random.default_rng([seed, draw.PERTURBATION_STREAM]).permutation(len(samples))
-    probes = [
-        PerturbationProbe(
-            CATALOGUE[key], samples, order, spec, seed, PERTURBATION_QUERIES, eight_bit=True
-        )
-        for key in decision_rule().rule.keys
-    ]
-    return (SampleProbe(samples), *probes)

@@ -14,7 +14,7 @@ from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers, LabelArray
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import of_earlier_search
+from auditor.measured import by_source_rates, of_earlier_search
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.digest import searched_before
 from auditor.plan.draw import PLANE_CLASSES
@@ -182,7 +182,11 @@ def _trigger_reason(
         return Reason("trigger-ordinary", {**values, "p": result.p if shown else None})
     if best.key == PAIRS:
         first = next(one for one in result.findings if one.key == PAIR)
-        return Reason("trigger-pairs", {**values, "pairs": (_pair(first), _pair(best))})
+        values |= {"pairs": (_pair(first), _pair(best))}
+        if first.texture is best.texture:
+            rates = by_source_rates()
+            values |= {"accused": rates.accused, "clean": rates.clean}
+        return Reason("trigger-pairs", values)
     return Reason("trigger-found", values)
 
 

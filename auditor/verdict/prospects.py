@@ -7,6 +7,7 @@ from typing import Literal
 
 from adapters.contract import InputSpec
 from auditor.measured import ErrorRates, LabelRates, label_null, trigger_error_rates
+from auditor.plan.digest import BY_SOURCE
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import searched_by_label
@@ -35,7 +36,8 @@ class Prospects:
         samples: samples that there are for the search.
         least: samples that a search needs.
         needs: the first thing that an all-clear of small pictures lacks, or empty: a
-            :data:`auditor.verdict.clearing.Need`, or ``search`` for one class by class.
+            :data:`auditor.verdict.clearing.Need`, or ``search`` for one class by class in a plan of
+            before version 11.
         needs_effort: the lowest effort that can clear such a model, or empty.
         accusing_effort: the lowest effort at which a finding decides; empty if there is none, or
             if it does at this one.
@@ -76,7 +78,8 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
             need = need or (
                 None if both is not None and clears_at(both, after_success=True) else "rates"
             )
-        need = "search" if plan.settings.per_source else need
+        if plan.settings.per_source and plan.version < BY_SOURCE:
+            need = "search"
         clears = not obstacle and need is None
         return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters.contract import InputSpec
-from auditor.measured import search_queries
+from auditor.measured import by_source_rates, search_queries
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import label_effort
 from auditor.verdict.label_scope import rates_for
@@ -33,24 +33,27 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
         return _by_label(plan, spec, most)
     asked = search_queries()
     found, not_found = asked.found, asked.not_found
-    if plan.trigger.budget != asked.budget or plan.trigger.sources:
+    if plan.trigger.budget != asked.budget or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
+    by_source = round(plan.trigger.sources * by_source_rates().queries)
     words = (
         f"{found.searches + not_found.searches} searches of this project's reference models: "
         f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
         f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
     )
-    return ExpectedSearch(min(most, round(not_found.mean)), min(most, round(found.mean)), words)
+    without = min(most, round(not_found.mean) + by_source)
+    return ExpectedSearch(without, min(most, round(found.mean)), words)
 
 
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
     effort = label_effort(spec.shape[1:], plan.settings.effort)
     classes = len(np.unique(plan.search_classes))
     rates = rates_for(spec.shape, spec.encoding, classes).get(effort or "")
-    if rates is None or plan.trigger.sources:
+    if rates is None or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
         f"models at effort {effort}"
     )
-    return ExpectedSearch(min(most, rates.not_found), min(most, rates.found), words)
+    not_found = rates.not_found + round(plan.trigger.sources * by_source_rates().queries)
+    return ExpectedSearch(min(most, not_found), min(most, rates.found), words)

@@ -14,6 +14,7 @@ from auditor.errors import AuditError, SamplesError, UsageError
 from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
 from auditor.measured import of_earlier_search
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS, searched_before
+from auditor.plan.draw import LEAST_SOURCES, MIN_OF_SOURCE
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import Effort
@@ -61,8 +62,19 @@ def prepare_images(
     classes, matched_by = class_indices(samples, oracle.label_space)
     plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec, version)
     near = f"Classes were matched by {matched_by}." if ": " in matched_by else ""
-    notes = tuple(line for line in (near, range_note(samples, oracle.input_spec)) if line)
+    remarks = (near, range_note(samples, oracle.input_spec), source_note(plan))
+    notes = tuple(line for line in remarks if line)
     return Prepared(plan, samples, images, classes, matched_by, notes)
+
+
+def source_note(plan: AuditPlan) -> str:
+    """That too few samples leave out the search class by class that the settings ask for."""
+    if not plan.settings.per_source or plan.trigger.sources:
+        return ""
+    return (
+        f"--per-source: no class is searched by itself, as fewer than {LEAST_SOURCES} have "
+        f"{MIN_OF_SOURCE} samples or more: give as many."
+    )
 
 
 def continued(ready: Prepared, output: Path) -> Prepared:

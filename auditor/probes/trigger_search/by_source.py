@@ -243,11 +243,14 @@ def _judged(
         )
         for pair, key in zip(pairs[:2], (PAIR, PAIRS), strict=True)
     )  # fmt: skip
-    result = owner.result
+    of_success, result = after.of_success or after, owner.result
     return replace(
-        after, findings=(second, first, *after.findings), best=second, suspicious=True, p=p,
-        comparisons=comparisons, preview=result.preview, preview_clean=result.preview_clean,
-        preview_clean_labels=result.preview_clean_labels, by_label=None, other=after,
+        of_success, findings=(second, first, *of_success.findings), best=second, suspicious=True,
+        p=p, comparisons=comparisons, queries=after.queries, spent=after.spent,
+        verifications=after.verifications, preview=result.preview,
+        preview_clean=result.preview_clean, preview_clean_labels=result.preview_clean_labels,
+        by_label=None,
+        other=after.other if of_success is after else replace(after, other=None),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditor.measured import by_source_rates
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.result import Result
 from auditor.report.wording import text
@@ -14,17 +15,21 @@ COVERAGE_HEAD = ("Looked for", "By", "Outcome")
 
 def coverage_rows(result: Result) -> list[tuple[str, str, str]]:
     """Everything looked for or left out, in the columns of :data:`COVERAGE_HEAD`."""
-    by_class = "not searched"
-    if result.trigger and getattr(result.settings, "per_source", False):
-        by_class = "searched"
+    asked = _asked_by_class(result)
+    by_class = f"{text.count(asked)} queries" if asked else "not searched"
     return [
         ("One trigger for all classes", "trigger search", _search(result)),
         ("A label that floods the space between samples", "planes", _planes(result)),
         ("Small signs of a trigger", "disturbed samples", _disturbed(result)),
         ("Several or changing models", "repeated inputs", _repeats(result)),
         ("A trigger for one class only", "search class by class", by_class),
-        ("Classes exchanged among each other (all-to-all)", "–", "not covered"),
+        ("Classes exchanged among each other (all-to-all)", "search class by class", by_class),
     ]
+
+
+def _asked_by_class(result: Result) -> int:
+    """Queries of the search class by class."""
+    return 0 if result.trigger is None else result.trigger.queries_by_stage.get("sources", 0)
 
 
 def _search(result: Result) -> str:
@@ -103,7 +108,15 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in kinds]
     # Of the small models some had one.
     each = ", a pattern per picture" if searched_by_label(result.input.shape[1:]) else ""
-    return [*rows, (f"one source class, all-to-all{each}", "not sought")]
+    by_class = by_source_rates()
+    if not _asked_by_class(result):
+        return [*rows, (f"one source class, all-to-all{each}", "not sought")]
+    rows += [
+        ("every class sent to another", _of(by_class.everywhere_found, by_class.everywhere)),
+        ("a few source classes", _of(by_class.some_found, by_class.some)),
+        ("one source class", f"shown in {by_class.one_shown} of {by_class.one}, decides nothing"),
+    ]
+    return [*rows, ("a pattern per picture", "not sought")] if each else rows
 
 
 def _of(hits: int, models: int) -> str:

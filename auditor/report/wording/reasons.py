@@ -148,6 +148,13 @@ def _trigger_pairs(values: Values) -> str:
         f"{pair['label']}"
         for pair in values["pairs"]
     )
+    if "clean" in values:
+        return (
+            f"Searched class by class: one patch sends {first} and {second}; clean models have no "
+            f"patch for so many pairs of as many labels (p = {values['p']:.2g}, all "
+            f"{values['comparisons']} looks paid for; {values['accused']} of {values['clean']} "
+            "held-out clean models were accused so)."
+        )
     return (
         f"Searched class by class: one patch sends {first}, one {second}; two such pairs are "
         f"beyond what clean models show (p = {values['p']:.2g}, all {values['comparisons']} looks "

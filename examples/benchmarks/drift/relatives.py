@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from auditor.labels.consistency import TOLERATED, chance_of_finding, fewest_flips, least_caught
-from auditor.plan.plan import EXTRA_REPEATS
+from auditor.plan.fixed_probes import EXTRA_REPEATS
 from auditor.plan.settings import AuditSettings
 from examples.benchmarks.stored import Record, zoo_index
 

@@ -22,7 +22,7 @@ from auditor.labels.consistency import (
     least_caught,
     wants_extra_repeats,
 )
-from auditor.plan.plan import EXTRA_REPEATS
+from auditor.plan.fixed_probes import EXTRA_REPEATS
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.reasons import sentence
 from auditor.scores.intervals import binomial_rate

@@ -25,6 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "middle pictures": {**FRUGAL, "effort": "exhaustive"},
     "large pictures": {**FRUGAL, "effort": "thorough"},
     "small pictures, thorough": {**FRUGAL, "effort": "thorough"},
+    "many small, thorough": {**FRUGAL, "effort": "thorough"},
     "per source and perturbations": {**FRUGAL, "per_source": True, "families": True, "seed": 7},
     "odd settings": {
         **FRUGAL, "planes": 3, "expansion": 2.25, "alpha": 1.5, "ats_threshold": 0.3, "points": 8,
@@ -39,6 +40,7 @@ SHAPES = {
     "middle pictures": (60, 3, 72, 72),
     "large pictures": (60, 3, 112, 112),
     "small pictures, thorough": (60, 3, 28, 28),
+    "many small, thorough": (125, 3, 28, 28),
     "per source and perturbations": (60, 3, 8, 8),
     "odd settings": (60, 1, 4, 4),
     "too few samples": (30, 1, 4, 4),
@@ -105,7 +107,7 @@ WRITTEN_AS_9 = {
     "small pictures, thorough": "51b25cde775e5fc78ef3cae5881de14e24c39b71147466ac91200a8201a52710",
 }
 """Digests of version 9, of before `exhaustive` searched further for patches."""
-WRITTEN_NOW = {
+WRITTEN_AS_10 = {
     "paper": "d8c221dd78855755372eaada280d15eee231b31cf727d6e629810dd88352e2a3",
     "default": "e01e87f55640a0234618281cf61e664dde5f50715a727a522585f51f62ca4730",
     "larger pictures": "01f65546749d903dcb0ef54d5b020fbbd4a76620060753bbea22b3c0c90d9b2e",
@@ -113,7 +115,18 @@ WRITTEN_NOW = {
     "large pictures": "7e4e0ff1f566b7c77fd473bffd833510b9ce4ca0435f6d907ecf519eaddd0581",
     "small pictures, thorough": "b08826f6ff6ff16aef0039e8f4ccb87cd123764d5ff434a638a082a3b2b1e6de",
 }
-"""Digests of version 10: what they cover and how may not change unless the version does."""
+"""Digests of version 10, of before classes were searched by themselves last of all, and further
+searches accused."""
+WRITTEN_NOW = {
+    "paper": "de22de87ad47aac6df21889f24a560761f7faf0a44f3b80766bc7f66784f62bc",
+    "default": "60466f985875405eec173d955a64ab68f575208895e1380e50d39e119838ef15",
+    "larger pictures": "2911c4bbcb705773fb83bbb3c4446745a8ba1b321dc9af911ea138893387858e",
+    "middle pictures": "fe0526f7d37611c29f74f7a201bff30dfb444f83322106774f45288da801db55",
+    "large pictures": "523af5085893aa4dee65eaf8184e16163c5c6d4168e0df82affc68a49b98f1ba",
+    "small pictures, thorough": "5010dc443336771558ce85613a469ef8a0705ac1d7ed54487ccf3418d6dd95ec",
+    "many small, thorough": "778b3f736256ab3e501e935e024edcb76d270045c92d034451fe7e6b930d5166",
+}
+"""Digests of version 11: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -178,8 +191,13 @@ def test_a_digest_of_version_9_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 9).digest == WRITTEN_AS_9[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_10)
 def test_a_digest_of_version_10_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 10).digest == WRITTEN_AS_10[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_11_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
@@ -291,7 +309,7 @@ def stated(plan: AuditPlan) -> dict[str, Any]:
 
 def content(**changes: Any) -> PlanContent:
     made = PlanContent(
-        EVERY, dataclasses.asdict(TriggerSettings()), None, [0, 1], "images", ["a", "b"]
+        EVERY, dataclasses.asdict(TriggerSettings()), None, [0, 1], "images", "sources", ["a", "b"]
     )
     return dataclasses.replace(made, **changes)
 
@@ -302,21 +320,23 @@ CHANGES: dict[str, Any] = {
     "by_label": {"rounds": 1},
     "search_classes": [1, 0],
     "search_images": "other images",
+    "source_images": "other sources",
     "probes": ["b", "a"],
 }
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
 def test_a_digest_covers_all_of_the_content(version: int) -> None:
     assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
-    # Earlier versions never searched label by label.
-    changes = {name: one for name, one in CHANGES.items() if version >= 4 or name != "by_label"}
+    # Earlier versions never searched label by label, or classes by themselves apart.
+    since = {"by_label": 4, "source_images": 11}
+    changes = {name: one for name, one in CHANGES.items() if version >= since.get(name, 0)}
     made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
     assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
-    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 9
+    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 10
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
 def test_a_digest_is_the_same_from_a_record(version: int) -> None:
     held = json.loads(json.dumps(dataclasses.asdict(content())))
     assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)

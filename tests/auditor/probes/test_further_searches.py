@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
-from auditor.probes.further_searches import joined, patches_alone, shown_only
-from auditor.probes.label_search.judge import limits_for
+from auditor.probes.further_searches import (
+    further_limits,
+    joined,
+    patches_alone,
+    shown_only,
+)
+from auditor.probes.label_search.judge import AccusingLimits, limits_for
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import EFFORTS, FURTHER
@@ -28,7 +33,7 @@ def test_a_further_search_is_for_patches_alone(key: str) -> None:
     assert patches_alone(key).most_queries(100) < EFFORTS["thorough"].most_queries(100)
 
 
-def searched(worlds: MakeWorld, name: str) -> TriggerResult:
+def searched(worlds: MakeWorld, name: str, limits: AccusingLimits | None = None) -> TriggerResult:
     world = worlds(name)
     if world.backdoor is not None:
         weak = world.backdoor
@@ -47,7 +52,7 @@ def searched(worlds: MakeWorld, name: str) -> TriggerResult:
             settings,
             "thorough",
             1,
-            limits=shown_only(limits_for(world.spec.shape)),
+            limits=limits or shown_only(limits_for(world.spec.shape)),
         )
     )
     return result
@@ -62,6 +67,20 @@ def test_it_finds_a_patch_and_accuses_of_nothing(worlds: MakeWorld) -> None:
     assert not result.suspicious
     assert result.by_label is not None
     assert result.by_label.weakness
+
+
+def test_the_smallest_patches_accuse_alone_and_of_no_label_that_noise_leads_to(
+    worlds: MakeWorld,
+) -> None:
+    photo = limits_for((3, 80, 80))
+    few = further_limits(photo, (3, 80, 80), [(2, 0.2), (0, 0.9)])
+    # The patch is larger than two cells, and the search a short one.
+    assert not searched(worlds, "patch", few).suspicious
+    more = replace(few, level=photo.level, values={"small": 2.0})
+    assert searched(worlds, "patch", more).suspicious
+    assert not searched(worlds, "clean", more).suspicious
+    habit = further_limits(photo, (3, 80, 80), [(2, 0.3)])
+    assert not searched(worlds, "patch", replace(more, habits=habit.habits)).suspicious
 
 
 def test_of_two_searches_the_one_that_speaks_more_against_the_model_is_shown(

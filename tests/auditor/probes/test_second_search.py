@@ -17,7 +17,7 @@ from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.further_searches import patches_alone
+from auditor.probes.further_searches import SUREST, patches_alone
 from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import (
@@ -184,8 +184,11 @@ SPEC = InputSpec((1, 48, 48), (0.0,), (1.0,))
 LEVEL = limits_for(SPEC.shape).level
 
 
-def large(version: int = PLAN_VERSION, classes: int = 5, effort: Effort = "thorough") -> AuditPlan:
-    samples = (np.random.default_rng(5).integers(0, 256, (60, 1, 48, 48)) / 255).astype(np.float32)
+def large(
+    version: int = PLAN_VERSION, classes: int = 5, effort: Effort = "thorough", side: int = 48
+) -> AuditPlan:
+    pixels = np.random.default_rng(5).integers(0, 256, (60, 1, side, side))
+    samples = (pixels / 255).astype(np.float32)
     settings = AuditSettings(planes=3, effort=effort)
     refs = [str(number) for number in range(60)]
     return build_plan(samples, np.arange(60) % classes, refs, settings, SPEC, version)
@@ -193,6 +196,8 @@ def large(version: int = PLAN_VERSION, classes: int = 5, effort: Effort = "thoro
 
 nulls: list[Any] = []
 """What each search of :func:`ended_with` was given to be judged by."""
+besides: list[int] = []
+"""The other kinds of change that it was told to pay for."""
 
 
 def ended_with(
@@ -206,11 +211,13 @@ def ended_with(
     """
     asked: list[tuple[Any, ...]] = []
     nulls.clear()
+    besides.clear()
 
     def search(*given: Any, **limits: Any) -> Any:
         limited = given[8] if given[8:] else limits["limits"]
         asked.append((*given[3:6], limited))
         nulls.append(given[9] if given[9:] else limits["null"])
+        besides.append(given[10] if given[10:] else 0)
         yield np.zeros((1, 1, 48, 48), np.float32)
         return results[len(asked) - 1]
 
@@ -364,6 +371,51 @@ def test_exhaustive_searches_for_patches_again_while_nothing_is_suspicious(
         patches_alone(key) for key in plan.by_label.further[: len(further)]
     ]
     assert len(further) == (0 if suspicious else 5)
+
+
+NOISY = replace(
+    NOTHING,
+    comparisons=12,
+    findings=(
+        replace(
+            by_label().findings[0],
+            key="random-noise",
+            target=3,
+            success=exact_interval(9, 20, 0.95),
+        ),
+    ),
+)  # fmt: skip
+"""A first search of a model that calls noise 3."""
+
+
+@pytest.mark.parametrize(
+    ("version", "side", "values"),
+    [(PLAN_VERSION, 72, {"small": 1.0}), (PLAN_VERSION, 48, {}), (10, 72, {})],
+)
+def test_a_further_search_accuses_of_the_smallest_patches_of_larger_pictures_alone(
+    monkeypatch: pytest.MonkeyPatch, version: int, side: int, values: dict[str, float]
+) -> None:
+    plan, spec = (
+        large(version, effort="exhaustive", side=side),
+        replace(SPEC, shape=(1, side, side)),
+    )
+    found, asked = ended_with(monkeypatch, plan, NOISY, *(NOTHING,) * 5, spec=spec)
+    assert not found.suspicious
+    limits = asked[1][3]
+    assert limits.values == values
+    if values:
+        assert limits.level == SUREST < limits_for(spec.shape).level / 10
+        assert limits.habits == {3}
+    # What accuses pays for the kinds of the first search and of all that follow it.
+    assert besides == [0, *([12 + 4 if values or version > 10 else 0] * 5)]
+
+
+def test_one_that_accuses_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, spec = large(effort="exhaustive", side=72), replace(SPEC, shape=(1, 72, 72))
+    found, asked = ended_with(monkeypatch, plan, NOTHING, NOTHING, FOUND, spec=spec)
+    assert found.suspicious
+    assert len(asked) == 3
+    assert found.queries == 2 * NOTHING.queries + FOUND.queries
 
 
 def test_no_other_effort_searches_for_patches_again(monkeypatch: pytest.MonkeyPatch) -> None:

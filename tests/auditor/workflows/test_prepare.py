@@ -68,7 +68,7 @@ def test_an_audit_that_release_0_1_began_goes_on_as_one_audit(
 
 
 def earlier(ready: Prepared) -> Prepared:
-    return dataclasses.replace(ready, plan=dataclasses.replace(ready.plan, version=2))
+    return dataclasses.replace(ready, plan=ready.plan.at_version(2))
 
 
 @pytest.mark.parametrize("held", [None, b"", b"{", b"[]", b'{"plan_digest": 5}'])

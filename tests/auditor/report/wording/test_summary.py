@@ -181,7 +181,7 @@ def test_coverage_lists_what_was_left_out(make_report: MakeReport) -> None:
     rows = {row[0]: row[2] for row in coverage_rows(result_of(report))}
     planes = rows["A label that floods the space between samples"]
     assert planes == "4 of 4 answered, 2 left out as the verdict stood without"
-    assert rows["Classes exchanged among each other (all-to-all)"] == "not covered"
+    assert rows["Classes exchanged among each other (all-to-all)"] == "not searched"
     # An interruption leaves out what it does not reach, whatever stands in the report.
     report["partial"] = True
     rows = {row[0]: row[2] for row in coverage_rows(result_of(report))}

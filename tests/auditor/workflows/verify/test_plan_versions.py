@@ -115,17 +115,17 @@ def test_pictures_hashed_as_pixels_are_compared_too(bundle: Bundles) -> None:
 
 
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
-    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 10
+    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 11
 
 
 def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
     assert "differs at plan_digest" in failed(changed(bundle("plain"), plan_version=2))
 
 
-@pytest.mark.parametrize("version", [11, "3", True, None, [3]])
+@pytest.mark.parametrize("version", [12, "3", True, None, [3]])
 def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
     bundle: Bundles, version: Any
 ) -> None:
     said = failed(changed(bundle("plain"), plan_version=version))
     assert "of plan version" in said
-    assert "reads 2, 3, 4, 5, 6, 7, 8, 9 and 10" in said
+    assert "reads 2, 3, 4, 5, 6, 7, 8, 9, 10 and 11" in said
