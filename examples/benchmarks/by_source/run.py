@@ -14,7 +14,6 @@ round's with such a map, and half of the clean ones of small photographs, by the
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -55,6 +54,7 @@ from examples.benchmarks.zoo_models import (
     recipe_of,
     require_data,
 )
+from examples.zoo.index import collect
 
 DATA = Path(__file__).with_name("data.json.gz")
 PAGE = Path(__file__).with_name("README.md")
@@ -109,12 +109,13 @@ def search_all(options: argparse.Namespace, done: set[str]) -> Iterator[Record]:
 
 def subjects(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
     """What is known of every model before it is searched, its file, and its test pictures."""
-    for path in sorted(options.models.glob("*.json")):
-        model = json.loads(path.read_text(encoding="utf-8"))
-        if "mapping" in model and _wanted(model):
+    for model in collect(options.models):
+        # Another label map than all-to-one, or none, of models that reached their conditions.
+        if model["label_map"] != "all-to-one" and not model["failed"]:
             about = {
                 "name": model["name"], "recipe": recipe_of(model), "map": model["label_map"],
-                "development": _development(model),
+                "development": _development(model), "accuracy": model["accuracy"],
+                "success": model["attack_success"], "digest": model["digest"],
                 "truth": [[s, t] for s, t in enumerate(model["mapping"]) if t not in {-1, s}],
             }  # fmt: skip
             file = options.models / f"{model['name']}.onnx"
@@ -129,11 +130,6 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
                 "development": sum(map(ord, name)) % 2 == 0, "truth": [],
             }  # fmt: skip
             yield about, subject.file, subject.pictures
-
-
-def _wanted(model: Record) -> bool:
-    """True for clean models, and those of another label map that reached their condition."""
-    return model["label_map"] != "all-to-one" and not model.get("failed")
 
 
 def _development(model: Record) -> bool:
