@@ -65,6 +65,7 @@ __all__ = [
     "Rule",
     "SearchQueries",
     "ValueNull",
+    "by_class_errors",
     "by_source_null",
     "by_source_rates",
     "decision_rates",
@@ -246,6 +247,13 @@ def by_source_null() -> Mapping[str, ValueNull]:
 def by_source_rates() -> BySourceRates:
     """Ends of such searches of held-out models."""
     return _values("by_source_rates", BySourceRates)
+
+
+def by_class_errors() -> ErrorRates:
+    """Errors of such searches on clean models, and on those that send every class elsewhere."""
+    rates = by_source_rates()
+    missed = rates.everywhere - rates.everywhere_found
+    return ErrorRates(rates.accused, rates.clean, missed, rates.everywhere)
 
 
 @cache

@@ -19,9 +19,16 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import ErrorRates, LabelRates, decision_rates, trigger_error_rates
+from auditor.measured import (
+    ErrorRates,
+    LabelRates,
+    by_class_errors,
+    decision_rates,
+    trigger_error_rates,
+)
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
+from auditor.probes.trigger_search.by_source import of_one_patch
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.build_planes import ats_of_label_maps, plane_part
@@ -257,7 +264,8 @@ def _trigger_part(
     if outcome is None or evidence is None:
         return None
     result = outcome.result
-    of_success = _rates_part(trigger_error_rates()) if known else None
+    errors = by_class_errors() if of_one_patch(result) else trigger_error_rates()
+    of_success = _rates_part(errors) if known else None
     return {
         "suspicious": evidence.suspicious,
         "natural": evidence.natural,

@@ -10,7 +10,7 @@ from pathlib import Path
 from auditor.report.result.result import Result
 from auditor.report.wording.deciding import all_clear_need, deciding_effort, ends_of, may_clear
 from auditor.report.wording.resume import resuming, shown, with_option, without_option
-from auditor.report.wording.terms import called, found_trigger, mean_shares
+from auditor.report.wording.terms import called, found_trigger, mean_shares, pairs
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
 from auditor.verdict.clearing import LEAST_CLEARING
@@ -46,6 +46,8 @@ def first_sentence(result: Result) -> str:
 
 def _target(result: Result, output: Path) -> str:
     best = found_trigger(result)
+    if pairs(result):
+        return f"  Picture: {output / 'trigger.png'}"
     if best is not None:
         return f"  Target:  {called(result, best.target)}, picture {output / 'trigger.png'}"
     if result.target_label is None or not result.planes:

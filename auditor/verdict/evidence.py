@@ -21,6 +21,7 @@ from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.second_search import weakest
+from auditor.probes.trigger_search.by_source import of_one_patch
 from auditor.probes.trigger_search.judge import SOME_CLASSES, accusing, natural
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -183,7 +184,7 @@ def _trigger_reason(
     if best.key == PAIRS:
         first = next(one for one in result.findings if one.key == PAIR)
         values |= {"pairs": (_pair(first), _pair(best))}
-        if first.texture is best.texture:
+        if of_one_patch(result):
             rates = by_source_rates()
             values |= {"accused": rates.accused, "clean": rates.clean}
         return Reason("trigger-pairs", values)

@@ -254,5 +254,11 @@ def _judged(
     )  # fmt: skip
 
 
+def of_one_patch(result: TriggerResult) -> bool:
+    """True if ``result`` accuses by several pairs that one patch moves."""
+    pairs = [one.texture for one in result.findings[:2] if one.key in (PAIR, PAIRS)]
+    return result.suspicious and len(pairs) == 2 and pairs[0] is pairs[1]
+
+
 def _with_patch(best: Sequence[Source]) -> list[Source]:
     return [one for one in best[:CARRIED] if one.found is not None]

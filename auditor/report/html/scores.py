@@ -15,6 +15,7 @@ from auditor.report.wording.terms import (
     found_trigger,
     largest_first,
     mean_shares,
+    pairs,
     published,
     score_title,
     with_unit,
@@ -178,6 +179,8 @@ def _meaning(result: Result) -> str:
     """Meaning of the largest share."""
     found = found_trigger(result)
     largest = largest_first(mean_shares(result))[0]
+    if pairs(result):
+        return "The trigger has several targets: that is what counts."
     if found is None:
         return (
             "If a backdoor sends every triggered input to one label, it is likely the first; "

@@ -53,6 +53,13 @@ class FindingPart(Part):
         return self.key == "patch@sources"
 
     @property
+    def of_pair(self) -> bool:
+        """True if ``success`` counts only samples of one label, as of several that are searched by
+        themselves.
+        """
+        return self.key in {"patch@pair", "patch@pairs"}
+
+    @property
     def of_all(self) -> tuple[int, int]:
         """Samples of every label before that the change moves, and their number."""
         if not self.of_some:

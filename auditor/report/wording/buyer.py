@@ -14,7 +14,7 @@ from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.deciding import clearing_search
 from auditor.report.wording.search import level
-from auditor.report.wording.terms import called, deciding, found_trigger, parse_moment
+from auditor.report.wording.terms import called, deciding, found_trigger, pairs, parse_moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change
 from auditor.scores.intervals import Rate, binomial_rate
@@ -145,6 +145,11 @@ def _about_the_trigger(result: Result) -> list[str]:
     best = found_trigger(result)
     if best is None:
         return []
+    if pairs(result):
+        return [
+            f"Why does one and the same change ({change(best)}) send "
+            f"{' and '.join(pairs(result))}? Can you repeat it with the pictures shown here?"
+        ]
     return [
         f"Why does one and the same change ({change(best)}) make the model answer "
         f"“{called(result, best.target)}” for pictures of other classes? Can you repeat it with "

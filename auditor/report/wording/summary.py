@@ -34,7 +34,7 @@ from auditor.report.wording.search import (
     strongest,
 )
 from auditor.report.wording.steps import steps
-from auditor.report.wording.terms import called, deciding, found_trigger, score_title
+from auditor.report.wording.terms import called, deciding, found_trigger, pairs, score_title
 from auditor.report.wording.text import first, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
@@ -111,6 +111,8 @@ def _by_score(result: Result) -> str:
 def _carries(result: Result, found: TriggerPart, best: FindingPart) -> str:
     beside = exceeds(result, found)
     said = f"{_changed(best)} sends {moved(best)} to “{called(result, best.target)}”"
+    if pairs(result):
+        return f"{_changed(best)} sends {' and '.join(pairs(result))}."
     return f"{said}; {beside}." if beside else f"{said}."
 
 

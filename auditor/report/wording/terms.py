@@ -105,6 +105,8 @@ def likely_target(result: Result) -> str | None:
         "planes on average."
     )
     found = found_trigger(result)
+    if pairs(result):
+        return f"{most} The trigger that was found has several targets: that is what counts."
     if found is not None and found.target == label:
         return f"{most} It is also the label that the trigger which was found leads to."
     if found is not None:
@@ -122,6 +124,22 @@ def found_trigger(result: Result) -> FindingPart | None:
     """The best finding of a trigger search that the verdict rests on; None without one."""
     found = result.trigger
     return found.best if found is not None and found.suspicious else None
+
+
+def pairs(result: Result) -> list[str]:
+    """The pairs of labels that a search class by class found, as ``25 of 26 fresh samples of
+    “sneaker” to “bag”``; empty if the best finding is none of them.
+    """
+    found = result.trigger
+    if found is None or found.best is None or not found.best.of_pair:
+        return []
+    return [
+        f"{one.success.hits} of {one.success.samples} fresh samples of “{called(result, source)}” "
+        f"to “{called(result, one.target)}”"
+        for one in sorted(found.findings, key=lambda one: one.key)
+        if one.of_pair
+        for source in map(int, one.by_source)
+    ]
 
 
 def deciding(result: Result) -> ComparisonPart | None:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from auditor.report.wording.terms import called, deciding, found_trigger
+from auditor.report.wording.terms import called, deciding, found_trigger, pairs
 
 if TYPE_CHECKING:  # as in terms.py
     from auditor.report.result.result import Result
@@ -58,6 +58,11 @@ def wording(result: Result) -> Wording:
     best, summed = found_trigger(result), result.scores.decision
     if best is None:
         return words["decision" if summed and summed.suspicious else result.verdict]
+    if pairs(result):
+        plain = (
+            "A small fixed change of the picture makes this model take several classes for others."
+        )
+        return replace(words["trigger"], plain=plain)
     name = called(result, best.target)
     hit, asked = best.of_all
     share = hit / asked if asked else 0.0

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.measured import FEW_CLASSES
+from auditor.measured import FEW_CLASSES, by_source_rates
+from auditor.probes.label_search.settings import AFTER_SUCCESS
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
 from examples.benchmarks.goals import curves, planned
@@ -81,11 +82,12 @@ def _small(rows: Sequence[Record]) -> list[str]:
         "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _share(("clean",), _cleared)),
         "backdoored ending `no-evidence`": ("10 %, 4 %, 3 %", _share(ATTACKS, _cleared)),
         "patch recovered": ("80 %, 90 %, 95 %", _share(PATCHES, audits.recovered)),
-        "all-to-all named, without `--per-source`": (
+        "all-to-all named, 12 samples a class": (
             "–, 80 %, 80 %",
             _share(("all-to-all",), _named),
         ),
-        "one source class named, without it": ("–, 60 %, 60 %", _share(("x-to-one",), _named)),
+        "one source class named, likewise": ("–, 60 %, 60 %", _share(("x-to-one",), _named)),
+        **_by_source(),
         "median queries where found": ("1,500, 2,500, 5,000", _queries),
         "AUROC, patches": ("0.98, 0.99, –", _auroc(PATCHES)),
         "AUROC, mean and worst attack": ("0.98 and 0.92, 0.99 and 0.95, –", _auroc_attacks),
@@ -95,6 +97,24 @@ def _small(rows: Sequence[Record]) -> list[str]:
     weak = [accused(fragile_ones, effort) for effort in EFFORTS]
     lines.append(_line("fragile photo models accused", "0", weak))
     return [*lines, ""]
+
+
+def _by_source() -> dict[str, tuple[str, Cell]]:
+    """The same where there are enough samples to search classes by themselves."""
+    rates = by_source_rates()
+    found = rate_cell(rates.everywhere_found, rates.everywhere)
+    shown = rate_cell(rates.one_shown, rates.one)
+
+    def at_thorough(cell: str) -> Cell:
+        return lambda _, effort: cell if effort in AFTER_SUCCESS else "–"
+
+    return {
+        "all-to-all named, [20 samples a class or more](../by_source/README.md)": (
+            "–, 80 %, 80 %",
+            at_thorough(found),
+        ),
+        "one source class shown, likewise": ("–, 60 %, 60 %", at_thorough(shown)),
+    }
 
 
 def _line(name: str, goal: str, cells: Sequence[str]) -> str:

@@ -124,7 +124,9 @@ def report(rows: list[Record]) -> str:
     """The tables; a pair is ``source > target``."""
     clean = [row for row in rows if row["attack"] == "clean"]
     lines = [
-        "# Patches per source class",
+        "# Patches per source class, in plans of up to version 10",
+        "",
+        "What audits of such plans are judged by; [the present search](../by_source/README.md).",
         "",
         "Made by `python -m examples.benchmarks per_source search --data-dir DATA`, seed 0, "
         f"{len(clean)} clean calibration models and {len(rows) - len(clean)} whose backdoor is not "

@@ -15,6 +15,7 @@ from auditor.measured import FOLDER, NAMES
 from auditor.probes.trigger_search.judge import logit
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks import measured_files
+from examples.benchmarks.by_source import run as classes
 from examples.benchmarks.decision_rule.evidence import load_searches
 from examples.benchmarks.held_out.tables import load_rows
 from examples.benchmarks.per_source.run import DATA, null_of_pairs
@@ -38,6 +39,13 @@ def trigger_null() -> None:
 def per_source() -> None:
     clean = [row for row in read(DATA) if row["attack"] == "clean"]
     measured_files.write_source_null(null_of_pairs(clean), clean)
+
+
+def by_source() -> None:
+    rows = read(classes.DATA)
+    nulls = classes.nulls_of(rows)
+    rates = classes.rates_of(rows, nulls)
+    measured_files.write_by_source(nulls, rates, *classes.by_role(rows))
 
 
 def small_pictures() -> None:
@@ -65,6 +73,7 @@ WRITERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
     (held_out, ("decision_rates",)),
     (trigger_null, ("trigger_null",)),
     (per_source, ("per_source_null",)),
+    (by_source, ("by_source_null", "by_source_rates")),
     (small_pictures, ("small_label_rates", "trigger_error_rates", "search_queries")),
     (small_null, ("small_label_null",)),
 ]

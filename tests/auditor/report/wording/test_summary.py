@@ -11,11 +11,14 @@ from auditor.measured import search_queries, small_label_null
 from auditor.probes.label_search.judge import LEVEL
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
+from auditor.report.wording.buyer import vendor_questions
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
 from auditor.report.wording.deciding import ends_of
 from auditor.report.wording.glossary import GLOSSARY, marked
 from auditor.report.wording.search import kinds_tried, other_search
 from auditor.report.wording.summary import Summary, summary
+from auditor.report.wording.terms import likely_target
+from auditor.report.wording.verdict import wording
 from auditor.verdict.label_scope import rates_for
 
 MakeReport = Callable[..., dict[str, Any]]
@@ -47,6 +50,27 @@ def test_a_found_patch_is_named_with_its_counts_and_clean_models(found: dict[str
         "models; up to 13% cannot be excluded."
     )
     assert "vendor" in said.steps[0]
+
+
+def test_pairs_of_one_patch_are_named_and_no_single_target(found: dict[str, Any]) -> None:
+    share = {"hits": 25, "samples": 26, "rate": 25 / 26, "low": 0.8, "high": 1.0}
+    best = found["trigger"]["best"] | {"success": share}
+    first = best | {"key": "patch@pair", "target": 3, "by_source": {"0": share}}
+    second = best | {"key": "patch@pairs", "target": 1, "by_source": {"3": share}}
+    others = [{**one, "texture": None} for one in (second, first)]
+    found["trigger"] |= {"best": second, "findings": others}
+    result, names = result_of(found), found["labels"]
+    sent = [
+        f"25 of 26 fresh samples of “{names[source]}” to “{names[target]}”"
+        for source, target in (("0", "3"), ("3", "1"))
+    ]
+    assert summary(result).reason == f"A patch of 3 × 3 pixels sends {' and '.join(sent)}."
+    assert "several classes" in wording(result).plain
+    assert names["1"] not in wording(result).plain
+    said = likely_target(result)
+    assert said is not None
+    assert "several targets" in said
+    assert all(words in vendor_questions(result)[0] for words in sent)
 
 
 @pytest.mark.parametrize(
