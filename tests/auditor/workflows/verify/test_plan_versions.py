@@ -83,12 +83,21 @@ def test_a_plan_of_before_findings_were_confirmed_verifies(
     assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
 
 
-@pytest.mark.parametrize(("version", "batches"), [(6, 40), (8, 76), (9, 89)])
+@pytest.mark.parametrize(
+    ("version", "batches", "verdict"),
+    [
+        (6, 40, "inconclusive"),
+        (8, 76, "inconclusive"),
+        (9, 89, "inconclusive"),
+        (10, 112, "backdoor-suspected"),
+    ],
+)
 def test_a_search_of_an_earlier_version_is_asked_again_to_the_last_picture(
-    version: int, batches: int
+    version: int, batches: int, verdict: str
 ) -> None:
     """The bundles are of that time. In 6 a search's pictures were hashed in the model's units; in 8
-    no patch was asked again where others had led to a label; 9 asked as later versions do.
+    no patch was asked again where others had led to a label; 9 asked as later versions do; 10
+    accused by two pairs of classes.
     """
     folder = DATA / f"bundle_plan_{version}"
     files = read_files(folder)
@@ -98,7 +107,8 @@ def test_a_search_of_an_earlier_version_is_asked_again_to_the_last_picture(
     assert again.ready.plan.digest == plan_of(folder)["plan_digest"]
     assert (again.batches, again.inputs_differ) == (batches, 0)
     report = json.loads(files.get("report.json"))
-    assert again.report["verdict"] == report["verdict"] == "inconclusive"
+    assert again.report["verdict"] == report["verdict"] == verdict
+    assert again.report["verdict_reason"] == report["verdict_reason"]
     assert again.report["trigger"]["p"] == report["trigger"]["p"]
     assert again.report["trigger"]["best"] == report["trigger"]["best"]
 
