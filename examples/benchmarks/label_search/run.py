@@ -29,6 +29,8 @@ from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell, surprise
 from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
+from examples.benchmarks.label_search.codings import DATA as CODINGS
+from examples.benchmarks.label_search.codings import codings
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import (
     DATA,
@@ -96,7 +98,10 @@ def _judged_rows(results: Path) -> tuple[list[Record], dict[str, Record]]:
     rebuilt = {one["sha256"]: one for one in index.get("rebuilt", []) if one["valid"]}
     named = {sha256: f"{one['name']} {sha256[:8]}" for sha256, one in rebuilt.items()}
     models |= {named[sha256]: one for sha256, one in rebuilt.items()}
-    rows = [{**row, "name": named.get(row["sha256"], row["name"])} for row in read(results)["rows"]]
+    rows = [
+        {**row, "name": named.get(row["sha256"], row["name"])}
+        for row in read(results, {"rows": []})["rows"]
+    ]
     return [row for row in rows if row["name"] in models], models
 
 
@@ -123,7 +128,11 @@ def write_all(options: argparse.Namespace) -> None:
         one for one in held_out
         if coding(one.row) == LOSSLESS and OF_NULL[0] <= one.model["side"] <= OF_NULL[1]
     ]  # fmt: skip
-    sections = [*by_kind(held_out), *beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
+    others = _ends(_judged_rows(CODINGS)[0], models, nulls)
+    sections = [
+        *by_kind(held_out), *codings([*held_out, *others]), *beside(many, read(BESIDE, {})),
+        *fewer_samples(fewer),
+    ]  # fmt: skip
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
         _write_measured(rows, models, nulls, ends)

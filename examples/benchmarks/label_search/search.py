@@ -52,7 +52,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, help="folder of the trained photo models")
     parser.add_argument("--split", choices=("development", "held-out"), default="development")
     parser.add_argument("--effort", choices=tuple(EFFORTS), default="standard")
-    parser.add_argument("--coding", default=LOSSLESS, help="lossless, or jpeg:QUALITY")
+    parser.add_argument(
+        "--coding", default=LOSSLESS, help="lossless, jpeg:QUALITY or jpeg:QUALITY/444"
+    )
     parser.add_argument("--each", type=int, help="pictures of each class; 120 in all if left out")
     parser.add_argument("--of-classes", type=int, help="with --each: of so many classes alone")
     parser.add_argument("--only", default="*", help="models by name, with * and ?")
@@ -326,5 +328,12 @@ def through(labels: Any, spec: InputSpec, coding: str) -> Any:
 
 
 def _decoded(pixels: Any, coding: str) -> Any:
-    image = np.asarray(Image.open(io.BytesIO(encode_image(pixels, coding))))
+    encoding, _, full_colour = coding.partition("/")
+    data = encode_image(pixels, encoding)
+    if full_colour:  # 4:4:4, which the tool does not send, but a service may make of a picture
+        made, quality = io.BytesIO(), int(encoding.removeprefix("jpeg:"))
+        picture = Image.fromarray(pixels.transpose(1, 2, 0))
+        picture.save(made, "JPEG", quality=quality, subsampling=0)
+        data = made.getvalue()
+    image = np.asarray(Image.open(io.BytesIO(data)))
     return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
