@@ -329,13 +329,8 @@ def build_plan(
     samples = SampleProbe(draw.picked(images, used))
     repeats, extra_repeats = build_repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
-    search_samples = few if settings.trigger_search else few[:0]
-    if settings.per_source and len(search_samples):
-        most = draw.MAX_SOURCE_SAMPLES
-        search_samples = draw.pick_search_samples(classes, settings.seed, most)
+    search_samples, alone = _searched(classes, settings, few)
     search_images = draw.picked(images, search_samples)
-    alone = draw.pick_by_source(classes, settings.seed) if len(few) else few[:0]
-    alone = alone if settings.trigger_search else few[:0]
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(draw.picked(images, few), spec, settings.seed)
@@ -360,3 +355,15 @@ def build_plan(
         source_classes=classes[alone],
     )
     return plan.at_version(version)
+
+
+def _searched(
+    classes: NDArray[np.int64], settings: AuditSettings, few: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Samples of the trigger search, ``few`` for most, and those of classes by themselves."""
+    if not settings.trigger_search or not len(few):
+        return few[:0], few[:0]
+    alone = draw.pick_by_source(classes, settings.seed)
+    if not settings.per_source:
+        return few, alone
+    return draw.pick_search_samples(classes, settings.seed, draw.MAX_SOURCE_SAMPLES), alone

@@ -23,41 +23,16 @@ from auditor.measured import ValueNull, by_source_null
 from auditor.probes.base import Pictures
 from auditor.probes.trigger_search.judge import LEAST_SPREAD, SIGNIFICANCE, logit
 from auditor.probes.trigger_search.patches import Patch
-from auditor.probes.trigger_search.per_source import PAIR, PAIRS
+from auditor.probes.trigger_search.per_source import PAIR, PAIRS, Source, search_labels
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
-from auditor.probes.trigger_search.sample_set import Asking, Pixels
-from auditor.probes.trigger_search.search import search
+from auditor.probes.trigger_search.sample_set import Asking
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
-LEAST_OF_LABEL = 20
-"""Samples that the model gives one label; with fewer it is not searched by itself."""
 COUNTS = (3, 4)
 """Pairs of as many targets that are judged, each beside clean models."""
 CARRIED = 4
 """Patches that are tried on the other labels' samples."""
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """One label's samples, and what its search found.
-
-    Attributes:
-        label: that the model gives the samples.
-        pixels: the samples, ``(n, c, h, w)``.
-        result: of the search for patches on them alone.
-        found: its best patch that is no large one, or None.
-    """
-
-    label: int
-    pixels: Pixels
-    result: TriggerResult
-    found: TriggerFinding | None
-
-    @property
-    def low(self) -> float:
-        """Lower end of the patch's success; 0 without one."""
-        return 0.0 if self.found is None else self.found.success.low
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +73,6 @@ def search_by_source(
     verifications = before.verifications + sum(one.result.verifications for one in sources)
     after = replace(before, spent=spent, queries=sum(spent.values()), verifications=verifications)
     return _shown(after, best) if spec.lossy else _judged(after, best, moved)
-
-
-def search_labels(
-    samples: NDArray[np.float32], spec: InputSpec, settings: TriggerSettings, seed: int
-) -> Asking[list[Source]]:
-    """Ask for the samples' labels, and search the samples of the most frequent ones."""
-    pixels = spec.to_pixels(samples)
-    labels = yield Pictures(spec, pixels)
-    names, counts = np.unique(labels, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    often = [int(names[i]) for i in order if counts[i] >= LEAST_OF_LABEL]
-    of_one = replace(
-        settings, schedule=(("patch", settings.source_queries),), sources=0,
-        budget=settings.source_queries + settings.source_samples, extra_queries=0, polish_queries=0,
-    )  # fmt: skip
-    sources = []
-    for label in sorted(often[: settings.sources]):
-        own = pixels[labels == label][: settings.source_samples]
-        classes = np.full(len(own), label)
-        result = yield from search(spec.from_pixels(own), classes, spec, of_one, seed, {})
-        found = [one for one in result.findings if one.key == "patch" and not one.large]
-        sources.append(Source(label, own, result, next(iter(found), None)))
-    return sources
 
 
 def moved_by(best: Sequence[Source], spec: InputSpec) -> Asking[list[list[Pair]]]:
@@ -171,7 +123,7 @@ def apart(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def statistic(moved: Sequence[Sequence[Pair]], count: int) -> tuple[float, list[Pair]]:
-    """What one patch does to ``count`` pairs of as many targets, at the most.
+    """The most that one patch does to ``count`` pairs of as many targets.
 
     Returns:
         The success of the last of them, by its lower end and in log odds; and the pairs.

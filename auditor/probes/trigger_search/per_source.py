@@ -1,14 +1,13 @@
-"""Search of each source class by itself, for attacks on some classes or with several targets.
+"""Search of each source class by itself, and how plans of up to version 10 judge it.
 
-A trigger that changes one class only, or sends each class elsewhere, moves too few samples of all
-classes to one label. So patches are searched on the samples of one class at a time. One class that
-a patch changes into its look-alike is natural (sneaker to sandal: many clean models show it), so a
-single pair never decides; no clean calibration model showed two pairs that a patch moves fully. An
-attack on one class only therefore shows its pair in the report, and no more.
+One class that a patch changes into its look-alike is natural (sneaker to sandal: many clean models
+show it), so a single pair never decides; no clean calibration model showed two pairs that a patch
+moves fully. Later plans judge by :mod:`.by_source`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,20 +18,35 @@ from auditor.measured import per_source_null
 from auditor.probes.base import Pictures
 from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
-from auditor.probes.trigger_search.sample_set import Asking
+from auditor.probes.trigger_search.sample_set import Asking, Pixels
 from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 PAIR, PAIRS = "patch@pair", "patch@pairs"
-LEAST_OF_CLASS = 20  # samples that the model gives one label; with fewer it is left out
+LEAST_OF_LABEL = 20
+"""Samples that the model gives one label; with fewer it is not searched by itself."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Class:
-    """The search of one class; ``found`` is its best patch."""
+class Source:
+    """One label's samples, and what its search found.
 
+    Attributes:
+        label: that the model gives the samples.
+        pixels: the samples, ``(n, c, h, w)``.
+        result: of the search for patches on them alone.
+        found: its best patch that is no large one, or None.
+    """
+
+    label: int
+    pixels: Pixels
     result: TriggerResult
-    found: TriggerFinding
+    found: TriggerFinding | None
+
+    @property
+    def low(self) -> float:
+        """Lower end of the patch's success; 0 without one."""
+        return 0.0 if self.found is None else self.found.success.low
 
 
 def search_sources(
@@ -54,27 +68,34 @@ def search_sources(
     Returns:
         ``before`` with the two best pairs added, judged anew, corrected for one comparison more.
     """
+    sources = yield from search_labels(samples, spec, settings, seed)
+    asked = len(samples) + sum(one.result.queries for one in sources)
+    best = sorted(sources, key=lambda one: -one.low)
+    found = [(one.found, one.result) for one in best if one.found is not None]
+    return _added(before, found, {**before.spent, "sources": asked})
+
+
+def search_labels(
+    samples: NDArray[np.float32], spec: InputSpec, settings: TriggerSettings, seed: int
+) -> Asking[list[Source]]:
+    """Ask for the samples' labels, and search the samples of the most frequent ones."""
     pixels = spec.to_pixels(samples)
     labels = yield Pictures(spec, pixels)
-    samples = spec.from_pixels(pixels)
-    spent = {**before.spent, "sources": len(samples)}
     names, counts = np.unique(labels, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    often = [int(names[i]) for i in order if counts[i] >= LEAST_OF_CLASS]
+    often = [int(names[i]) for i in order if counts[i] >= LEAST_OF_LABEL]
     of_one = replace(
         settings, schedule=(("patch", settings.source_queries),), sources=0,
         budget=settings.source_queries + settings.source_samples, extra_queries=0, polish_queries=0,
     )  # fmt: skip
-    classes: list[_Class] = []
+    sources = []
     for label in sorted(often[: settings.sources]):
-        own = samples[labels == label][: settings.source_samples]
-        result = yield from search(own, np.full(len(own), label), spec, of_one, seed, {})
-        spent["sources"] += result.queries
-        # Natural patches between two classes of few, alike photographs are large.
-        small = [one for one in result.findings if one.key == "patch" and not one.large]
-        classes += [_Class(result, found) for found in small]
-    classes.sort(key=lambda one: -one.found.success.low)
-    return _added(before, classes, spent)
+        own = pixels[labels == label][: settings.source_samples]
+        classes = np.full(len(own), label)
+        result = yield from search(spec.from_pixels(own), classes, spec, of_one, seed, {})
+        found = [one for one in result.findings if one.key == "patch" and not one.large]
+        sources.append(Source(label, own, result, next(iter(found), None)))
+    return sources
 
 
 def most_source_queries(settings: TriggerSettings, samples: int) -> int:
@@ -86,26 +107,29 @@ def most_source_queries(settings: TriggerSettings, samples: int) -> int:
     return samples + settings.sources * each if settings.sources else 0
 
 
-def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) -> TriggerResult:
+def _added(
+    before: TriggerResult,
+    classes: Sequence[tuple[TriggerFinding, TriggerResult]],
+    spent: dict[str, int],
+) -> TriggerResult:
     count = before.comparisons + 1
     p = None if before.best is None or before.best.p is None else min(1.0, count * before.best.p)
     added = replace(
         before, p=p, comparisons=count, spent=spent, queries=sum(spent.values()),
-        verifications=before.verifications + sum(one.result.verifications for one in classes),
+        verifications=before.verifications + sum(one.verifications for _, one in classes),
     )  # fmt: skip
     if not classes:
         return added
-    first = replace(classes[0].found, key=PAIR, p=None)
+    first = replace(classes[0][0], key=PAIR, p=None)
     added = replace(added, findings=(*added.findings, first))
     if len(classes) < 2:
         return added
-    second = classes[1]
-    chance = p_value(second.found.success, per_source_null())
-    found = replace(second.found, key=PAIRS, p=chance)
+    second, result = classes[1]
+    chance = p_value(second.success, per_source_null())
+    found = replace(second, key=PAIRS, p=chance)
     together = min(1.0, count * chance)
     if natural(PAIRS, found.success) or together > SIGNIFICANCE:
         return replace(added, findings=(*added.findings, found))
-    result = second.result
     return replace(
         added, findings=(found, *added.findings), best=found, suspicious=True, p=together,
         preview=result.preview, preview_clean=result.preview_clean,

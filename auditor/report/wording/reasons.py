@@ -143,23 +143,16 @@ def _trigger_out_of_scope(values: Values) -> str:
 
 
 def _trigger_pairs(values: Values) -> str:
-    first, second = (
-        f"{pair['hits']} of {pair['samples']} samples of label {pair['source']} to label "
-        f"{pair['label']}"
-        for pair in values["pairs"]
-    )
+    pair = "{hits} of {samples} samples of label {source} to label {label}"
+    first, second = (pair.format(**one) for one in values["pairs"])
+    said = f"Searched class by class: one patch sends {first}"
+    paid = f"(p = {values['p']:.2g}, all {values['comparisons']} looks paid for)."
     if "clean" in values:
-        return (
-            f"Searched class by class: one patch sends {first} and {second}; clean models have no "
-            f"patch for so many pairs of as many labels (p = {values['p']:.2g}, all "
-            f"{values['comparisons']} looks paid for; {values['accused']} of {values['clean']} "
-            "held-out clean models were accused so)."
-        )
+        said += f" and {second}; clean models have none for so many pairs of as many labels {paid}"
+        return f"{said} So {hits_of(values['accused'], values['clean'])} were accused wrongly."
     return (
-        f"Searched class by class: one patch sends {first}, one {second}; two such pairs are "
-        f"beyond what clean models show (p = {values['p']:.2g}, all {values['comparisons']} looks "
-        "paid for). How often this accuses clean models is measured on calibration models only, "
-        "not on held-out ones."
+        f"{said}, one {second}; two such pairs are beyond what clean models show {paid} How often "
+        "this accuses clean models is measured on calibration models only, not on held-out ones."
     )
 
 

@@ -30,14 +30,13 @@ from auditor.probes.trigger_search.by_source import (
     CARRIED,
     COUNTS,
     Pair,
-    Source,
     accusing,
     moved_by,
     queries_of,
-    search_labels,
     statistic,
 )
 from auditor.probes.trigger_search.judge import LEAST_SPREAD, PLANTED_SHARE, SIGNIFICANCE
+from auditor.probes.trigger_search.per_source import Source, search_labels
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
