@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
-from auditor.plan.digest import REPEATED
+from auditor.plan.digest import FURTHER_ACCUSE
+from auditor.probes.further_searches import SMALLEST_SIDE
 from auditor.probes.label_search.settings import FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
@@ -87,7 +88,7 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(part | {"efforts": new, "since": REPEATED} | _largest(alike, most))
+                values.append(part | {"efforts": new, "since": FURTHER_ACCUSE} | _largest(alike, most))
     write_file("label_rates", made, values)
 
 
@@ -113,13 +114,14 @@ def _of_earlier_plans() -> list[Values]:
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
     kept: list[Values] = []
     for one in values:
-        if one.get("since", 0) >= REPEATED:
+        if one.get("since", 0) >= FURTHER_ACCUSE:
             continue
-        another = {"exhaustive"} if "until" not in one else set()
+        asked_otherwise = one["sides"][0] >= SMALLEST_SIDE and "until" not in one
+        another = {"exhaustive"} if asked_otherwise else set()
         changed = {name: ends for name, ends in one["efforts"].items() if name in another}
         same = {name: ends for name, ends in one["efforts"].items() if name not in another}
         if changed:
-            kept.append(one | {"efforts": changed, "until": REPEATED})
+            kept.append(one | {"efforts": changed, "until": FURTHER_ACCUSE})
         if same:
             kept.append(one | {"efforts": same})
     return kept
