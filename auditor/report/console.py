@@ -113,7 +113,9 @@ def show_price(price: Mapping[str, Any]) -> str:
     rate = price["rate_from"]
     if price["queries_per_second"] is not None:
         rate = f"{price['queries_per_second']:,.0f} queries/s ({rate})"
-    lines += [f"Time at {rate}." if "(" in rate else f"Time: {rate}."]
+    each = 1000 * price.get("own_seconds", 0.0)
+    own = f", and {each:.2g} ms a query of the tool's own" if each else ""
+    lines += [f"Time at {rate}{own}." if "(" in rate else f"Time: {rate}."]
     lines += [f"Expected from {price['rests_on']}.", price["decides"]]
     lines += _effort_lines(price["efforts"])
     return "\n".join([*lines, "Nothing was sent."])

@@ -33,6 +33,9 @@ UNKNOWN_RATE = "unknown; run xray-audit check first, with the same --output"
 SEARCH_BATCH = 75
 """Mean batch of a trigger search, over searches of four reference models (9 to 80 batches of 77 to
 103 inputs)."""
+OWN_S, OWN_PIXEL_S = 6e-5, 9e-9
+"""Processor seconds that the tool takes for a query, and for each of its pixels, on the machine of
+the benchmark ``search_cpu``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Price:
         queries_per_second: the rate used for the time, or None.
         rate_from: source of that rate.
         efforts: the same audit at every effort that was measured, if effort changes it.
+        own_seconds: the tool's own for each query, which the time includes.
     """
 
     plan_digest: str
@@ -104,6 +108,7 @@ class Price:
     queries_per_second: float | None
     rate_from: str
     efforts: tuple[EffortCost, ...] = ()
+    own_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +142,14 @@ class Rates:
         per_1000: price of 1,000 queries; a UsageError unless it is a number of at least 0.
         tariff: prices of ``tokens``.
         tokens: of one query, by kind.
+        own_s: seconds of the tool's own for one query.
     """
 
     limits: Sequence[Limit]
     per_1000: float | None
     tariff: Tariff = field(default_factory=Tariff)
     tokens: Mapping[str, float] = field(default_factory=dict)
+    own_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.per_1000 is not None and not 0 <= self.per_1000 < math.inf:
@@ -165,12 +172,22 @@ class Rates:
         return queries * sum(stated) if stated or self.per_1000 is not None else None
 
     def seconds(self, queries: int, requests: int) -> float | None:
-        """The longest of the times that the limits make it."""
-        return max((limit.takes(queries, requests) for limit in self.limits), default=None)
+        """The longest of the times that the limits make it, and the tool's own."""
+        slowest = self.slowest(queries, requests)
+        if slowest is None:
+            return None
+        return slowest.takes(queries, requests) + queries * self.own_s
 
     def slowest(self, queries: int, requests: int) -> Limit | None:
         """The limit that decides the time."""
         return max(self.limits, key=lambda limit: limit.takes(queries, requests), default=None)
+
+
+def own_seconds(shape: Sequence[int]) -> float:
+    """Processor seconds that the tool itself takes for a query of ``shape`` ``(c, h, w)``, as the
+    benchmark ``search_cpu`` measured them on one machine.
+    """
+    return OWN_S + OWN_PIXEL_S * shape[1] * shape[2]
 
 
 async def price_request(
@@ -194,7 +211,7 @@ async def price_request(
         if per_1000 is None:
             per_1000 = tariff.per_1000
         tokens: dict[str, float] = {n: r for n, r in seen.items() if n.endswith("_tokens")}
-        rates = Rates(limits, per_1000, tariff, tokens)
+        rates = Rates(limits, per_1000, tariff, tokens, own_seconds(oracle.input_spec.shape))
         price = price_audit(oracle, ready.plan, rates, decides(found))
         return replace(price, efforts=_efforts(oracle, ready, rates))
 
@@ -259,6 +276,7 @@ def price_audit(oracle: LabelOracle, plan: AuditPlan, rates: Rates, deciding: st
         decides=deciding,
         queries_per_second=_queries_per_second(slowest, worst),
         rate_from=UNKNOWN_RATE if slowest is None else slowest.source,
+        own_seconds=rates.own_s,
     )
 
 
@@ -271,7 +289,8 @@ def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:
     """The rate that the time rests on."""
     if slowest is None or not worst.seconds:
         return None
-    return slowest.allowed if slowest.of == "queries" else worst.queries / worst.seconds
+    takes = slowest.takes(worst.queries, worst.requests)
+    return slowest.allowed if slowest.of == "queries" else worst.queries / takes
 
 
 def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: Rates) -> Cost:

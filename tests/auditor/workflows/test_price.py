@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,18 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.prepare import prepare
-from auditor.workflows.price import Limit, Price, Rates, price_audit, read_check, write_rate
+from auditor.workflows.price import (
+    Limit,
+    Price,
+    Rates,
+    own_seconds,
+    price_audit,
+    read_check,
+    write_rate,
+)
 
 MakeOracle = Callable[..., SyntheticOracle]
+ROOT = Path(__file__).parents[3]
 
 
 class Priced(SyntheticOracle):
@@ -226,3 +236,24 @@ def test_a_search_nobody_measured_is_expected_to_ask_its_most(tmp_path: Path) ->
 def test_the_measured_searches_are_those_of_the_shipped_settings() -> None:
     known = search_queries().budget
     assert TriggerSettings().budget == known, "queries --write-measured writes what searches asked"
+
+
+def test_the_tools_own_time_for_a_query_comes_on_top(
+    ready: tuple[SyntheticOracle, AuditPlan],
+) -> None:
+    oracle, plan = ready
+    limits = [Limit("queries", 100.0, "measured")]
+    alone, whole = (price_audit(oracle, plan, Rates(limits, None, own_s=own)) for own in (0, 0.5))
+    assert alone.expected.seconds is not None
+    assert whole.expected.seconds == alone.expected.seconds + 0.5 * whole.expected.queries
+    assert whole.queries_per_second == alone.queries_per_second == 100.0
+    assert whole.own_seconds == 0.5
+
+
+def test_its_own_time_is_what_the_benchmark_measured() -> None:
+    page = (ROOT / "examples" / "benchmarks" / "search_cpu" / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| [\d,]+ \| ([\d.]+) ", page, re.MULTILINE)
+    assert len(rows) == 4
+    for side, seconds in rows:
+        shape = (3, int(side), int(side))
+        assert own_seconds(shape) == pytest.approx(float(seconds) / 1000, rel=0.2)
