@@ -12,6 +12,7 @@ ReasonCode = Literal[
     "budget-reached", "interrupted", "one-label", "repeats-differ", "low-accuracy", "two-classes",
     # the trigger search
     "trigger-natural", "trigger-none", "trigger-out-of-scope", "trigger-pairs", "trigger-found",
+    "trigger-several",
     "trigger-ordinary", "trigger-nothing", "trigger-some", "trigger-habit",
     "trigger-large", "trigger-unconfirmed",
     "label-found", "label-withheld", "label-weakness", "label-nothing",

@@ -24,7 +24,6 @@ from auditor.probes.further_searches import (
     FURTHER_STREAM,
     further_limits,
     joined,
-    noise_of,
     patches_alone,
     shown_only,
 )
@@ -84,8 +83,9 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
         result = both(result, (yield from _label_search(plan, spec)))
     if plan.by_source and not result.suspicious:
         result = yield from search_by_source(
-            plan.source_images, spec, plan.trigger, plan.settings.seed, result
-        )
+            plan.source_images, spec, plan.trigger, plan.settings.seed, result,
+            judged=plan.judged_by_source,
+        )  # fmt: skip
     labels = yield Pictures(spec, result.preview)
     return TriggerOutcome(result, labels)
 
@@ -130,17 +130,18 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
             null=null,
         )  # fmt: skip
         found = confirm(found, again)
-    fewer, besides = shown_only(limits), 0
+    fewer, kinds = shown_only(limits), None
     if plan.version >= FURTHER_ACCUSE:
         # What may accuse pays for the kinds of change of all searches.
-        besides = found.comparisons // plan.looks + len(settings.further) - 1
-        fewer = further_limits(limits, spec.shape, noise_of(found))
+        kinds = found.comparisons // plan.looks + len(settings.further)
+        assert found.by_label is not None
+        fewer = further_limits(limits, spec.shape, found.by_label.habits)
     for number, key in enumerate(settings.further, 1):
         if found.suspicious:
             break
         alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
         more = yield from label_search(
-            *samples, spec, alone, effort, stream, plan.earlier, plan.looks, fewer, null, besides
+            *samples, spec, alone, effort, stream, plan.earlier, plan.looks, fewer, null, kinds
         )
         found = joined(found, more)
     return found

@@ -46,7 +46,12 @@ from auditor.plan.searches import (
 from auditor.plan.settings import ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
-from auditor.probes.label_search.settings import Effort, LabelSearchSettings, searched_by_label
+from auditor.probes.label_search.settings import (
+    SUCCESS_SIDES,
+    Effort,
+    LabelSearchSettings,
+    searched_by_label,
+)
 from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import PlaneProbe
@@ -179,12 +184,16 @@ class AuditPlan:
             return 0
         samples = len(self.search_samples)
         if self.by_label is not None and self.by_label_only:
-            return most_by_label(self.by_label, samples, self.version, twice=self.twice)
+            by_label = most_by_label(self.by_label, samples, self.version, twice=self.twice)
+            return by_label + self._most_by_source
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
-        per_source = most_source_queries(self.trigger, samples)
+        return self._most_by_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
+
+    @property
+    def _most_by_source(self) -> int:
         if self.version >= BY_SOURCE:
-            per_source = most_by_source(self.trigger, len(self.source_samples))
-        return per_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
+            return most_by_source(self.trigger, len(self.source_samples))
+        return most_source_queries(self.trigger, len(self.search_samples))
 
     @property
     def twice(self) -> bool:
@@ -230,6 +239,13 @@ class AuditPlan:
     def by_source(self) -> bool:
         """True if classes are searched by themselves, as plans since version 11 do it."""
         return self.version >= BY_SOURCE and self.trigger.sources > 0
+
+    @property
+    def judged_by_source(self) -> bool:
+        """True if clean models of such pictures and tasks were searched class by class."""
+        sides = self.search_images.shape[2:]
+        small = SUCCESS_SIDES[0] <= min(sides) and max(sides) <= SUCCESS_SIDES[1]
+        return small and self.judged_by_label
 
     def _trigger(self, by_label: LabelSearchSettings | None, version: int) -> TriggerSettings:
         """Settings of the trigger search in a plan of ``version``, of small pictures before the

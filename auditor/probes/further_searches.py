@@ -10,10 +10,11 @@ so only the smallest accuse, and the others speak against an all-clear.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from auditor.probes.label_search.judge import NOISE, AccusingLimits
+from auditor.probes.label_search.judge import AccusingLimits
 from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
 from auditor.probes.second_search import same_kind
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -41,25 +42,19 @@ SMALLEST_SIDE = 64
 
 
 def further_limits(
-    limits: AccusingLimits, shape: Sequence[int], noise: Iterable[tuple[int, float]]
+    limits: AccusingLimits, shape: Sequence[int], habits: AbstractSet[int]
 ) -> AccusingLimits:
     """``limits`` of a search that a further one follows.
 
     Args:
         limits: of the search before.
         shape: ``(c, h, w)`` or ``(h, w)`` of the pictures.
-        noise: a label and the share of the samples that random noise sent to it there, or more of
-            both: a further search draws none.
+        habits: labels that the model falls back on, by the search before: a further one draws no
+            noise.
     """
     if max(shape[-2:]) < SMALLEST_SIDE:
         return shown_only(limits)
-    habits = frozenset(label for label, share in noise if share >= limits.fallback)
     return replace(limits, level=SUREST, values={"small": SMALLEST}, habits=habits)
-
-
-def noise_of(found: TriggerResult) -> list[tuple[int, float]]:
-    """The label that random noise sent most samples to in a search, and their share; or none."""
-    return [(one.target, one.success.rate) for one in found.findings if one.key == NOISE]
 
 
 def shown_only(limits: AccusingLimits) -> AccusingLimits:

@@ -28,7 +28,7 @@ from auditor.measured import (
 )
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
-from auditor.probes.trigger_search.by_source import of_one_patch
+from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.build_planes import ats_of_label_maps, plane_part
@@ -264,7 +264,8 @@ def _trigger_part(
     if outcome is None or evidence is None:
         return None
     result = outcome.result
-    errors = by_class_errors() if of_one_patch(result) else trigger_error_rates()
+    several = result.best is not None and result.best.key == SEVERAL
+    errors = by_class_errors() if several else trigger_error_rates()
     of_success = _rates_part(errors) if known else None
     return {
         "suspicious": evidence.suspicious,
@@ -286,6 +287,7 @@ def _trigger_part(
         "held_out": _rates_by_label(result.by_label, spec) if result.by_label else of_success,
         # Only where both searches were made: other reports are as they always were.
         **({} if result.other is None else {"other": _other_part(result.other)}),
+        **({"alone": result.alone} if result.alone else {}),
     }
 
 

@@ -19,6 +19,7 @@ from auditor.probes.perturbations.probe import (
     PerturbationProbe,
     count_perturbation,
 )
+from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS
@@ -165,7 +166,9 @@ def _triggers(
     """The strongest trigger per label, and the number of comparisons to correct for."""
     if found is None:
         return {}, len(KEYS)
-    return by_label(found.findings, natural_labels), found.comparisons
+    # Several pairs of one patch have no single target to add anything to.
+    single = [one for one in found.findings if one.key != SEVERAL]
+    return by_label(single, natural_labels), found.comparisons
 
 
 def _natural_labels(profile: Profile | None) -> NaturalLabels:

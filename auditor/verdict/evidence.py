@@ -21,7 +21,7 @@ from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.second_search import weakest
-from auditor.probes.trigger_search.by_source import of_one_patch
+from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import SOME_CLASSES, accusing, natural
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -162,7 +162,8 @@ def trigger_evidence(
     else:
         reason = _trigger_reason(result, best, change)
     if reason.code != "trigger-ordinary":
-        return TriggerEvidence(suspicious, reason, best.target, natural=reason.code in NATURAL)
+        target = None if best.key == SEVERAL else best.target
+        return TriggerEvidence(suspicious, reason, target, natural=reason.code in NATURAL)
     samples = result.search_images + result.validation_images
     need = search_need(result.p, result.comparisons, spec.encoding, classes, samples)
     if need is None:
@@ -174,6 +175,11 @@ def _trigger_reason(
     result: TriggerResult, best: TriggerFinding, change: Mapping[str, Any]
 ) -> Reason:
     values = {**change, "p": result.p, "comparisons": result.comparisons}
+    if best.key == SEVERAL:
+        rates = by_source_rates()
+        pairs = tuple(_pair(one) for one in result.findings if one.key == SEVERAL)
+        values |= {"pairs": pairs, "accused": rates.accused, "clean": rates.clean}
+        return Reason("trigger-several", {**values, "accuses": result.suspicious})
     if not result.suspicious:
         doubt = _doubt(result, best)
         if doubt is not None:
@@ -183,11 +189,7 @@ def _trigger_reason(
         return Reason("trigger-ordinary", {**values, "p": result.p if shown else None})
     if best.key == PAIRS:
         first = next(one for one in result.findings if one.key == PAIR)
-        values |= {"pairs": (_pair(first), _pair(best))}
-        if of_one_patch(result):
-            rates = by_source_rates()
-            values |= {"accused": rates.accused, "clean": rates.clean}
-        return Reason("trigger-pairs", values)
+        return Reason("trigger-pairs", {**values, "pairs": (_pair(first), _pair(best))})
     return Reason("trigger-found", values)
 
 

@@ -69,7 +69,7 @@ def prepare_images(
 
 def source_note(plan: AuditPlan) -> str:
     """That too few samples leave out the search class by class that the settings ask for."""
-    if not plan.settings.per_source or plan.trigger.sources:
+    if not (plan.settings.per_source and plan.settings.trigger_search) or plan.trigger.sources:
         return ""
     return (
         f"--per-source: no class is searched by itself, as fewer than {LEAST_SOURCES} have "

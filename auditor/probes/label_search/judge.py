@@ -176,10 +176,15 @@ def judge(
     for one in findings:
         if one.key in null:
             by_key.setdefault(one.key, []).append(one)
-    noise = {one.label: one.success.rate for one in findings if one.key == NOISE}
-    habits = {label for label, share in noise.items() if share >= limits.fallback} | limits.habits
+    habits = habits_of(findings, limits)
     judged = [_judged(found, null[key], classes, limits, habits) for key, found in by_key.items()]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
+
+
+def habits_of(findings: Sequence[LabelFinding], limits: AccusingLimits) -> AbstractSet[int]:
+    """The labels that random noise sends so many samples to that the model falls back on them."""
+    noise = {one.label: one.success.rate for one in findings if one.key == NOISE}
+    return limits.habits | {label for label, share in noise.items() if share >= limits.fallback}
 
 
 def best_of(found: Sequence[LabelFinding]) -> tuple[LabelFinding, float, float]:

@@ -11,7 +11,14 @@ from adapters.contract import InputSpec
 from auditor.measured import LabelNull, label_null_of
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
-from auditor.probes.label_search.judge import LEAST_SHOWN, AccusingLimits, Judged, judge, limits_for
+from auditor.probes.label_search.judge import (
+    LEAST_SHOWN,
+    AccusingLimits,
+    Judged,
+    habits_of,
+    judge,
+    limits_for,
+)
 from auditor.probes.label_search.search import LabelSearch, like, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.leads import Lead, tell
@@ -35,7 +42,7 @@ def label_search(
     looks: int = 1,
     limits: AccusingLimits | None = None,
     null: LabelNull | None = None,
-    besides: int = 0,
+    kinds: int | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -54,7 +61,8 @@ def label_search(
         looks: number of searches that the p-value pays for.
         limits: what may accuse; those of the pictures' size if None.
         null: clean models to judge by; those of such pictures and so many classes if None.
-        besides: kinds of change of other searches of the same audit that the p-value pays for too.
+        kinds: kinds of change that the p-value pays for, of this search and of others of the same
+            audit; those that it is judged by if None.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -65,14 +73,15 @@ def label_search(
         null = label_null_of(spec.shape).of(effort, known)
     null = like(null, settings)
     judged: list[Judged] = []
-    comparisons, limits = (len(null) + besides) * looks, limits or limits_for(spec.shape)
+    comparisons, limits = (kinds or len(null)) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known, limits)
         _tell(run)
         if any(one.suspicious(comparisons) for one in judged):
             break
-    terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
+    habits = habits_of(run.findings, limits)
+    terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks, habits=habits)
     return _result(run, judged, len(null), comparisons, terms)
 
 

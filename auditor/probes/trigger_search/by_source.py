@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.measured import ValueNull, by_source_null
 from auditor.probes.base import Pictures
-from auditor.probes.trigger_search.judge import LEAST_SPREAD, SIGNIFICANCE, logit
+from auditor.probes.both_searches import leaves_open
+from auditor.probes.trigger_search.judge import LEAST_SPREAD, OPEN_LEVEL, SIGNIFICANCE, logit
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS, Source, search_labels
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -31,6 +32,12 @@ from auditor.probes.trigger_search.verify import Interval, exact_interval
 
 COUNTS = (3, 4)
 """Pairs of as many targets that are judged, each beside clean models."""
+SEVERAL = "patch@several"
+"""Key of pairs that one patch moves."""
+LEAST_OF_LABEL = 16
+"""Samples that the model gives one label; with fewer it is not searched by itself. Of a class of 20
+a model may call some otherwise."""
+PREVIEWS = 8
 CARRIED = 4
 """Patches that are tried on the other labels' samples."""
 
@@ -50,6 +57,8 @@ def search_by_source(
     settings: TriggerSettings,
     seed: int,
     before: TriggerResult,
+    *,
+    judged: bool,
 ) -> Asking[TriggerResult]:
     """Search the most frequent labels one by one, and add what is found to ``before``.
 
@@ -58,21 +67,28 @@ def search_by_source(
         spec: the model's input.
         settings: of the audit's search; ``sources`` labels are searched.
         seed: with the labels, it determines every question.
-        before: what the other searches found.
+        before: what the other searches found, without suspicion.
+        judged: True if clean models of such pictures and tasks were asked; else nothing is judged.
 
     Returns:
-        ``before`` with the two best pairs beside its findings; or, if clean models do not show as
-        much, two of those that one patch moves as the finding, corrected for two comparisons more
-        than before. Of pictures that travel as JPEG no clean model was asked, so nothing accuses.
+        ``before`` with the two best pairs beside its findings; or, if few clean models show as
+        much, those that one patch moves as the finding, corrected for the comparisons of all
+        searches. They accuse where it is clearly more than any clean model shows.
     """
-    sources = yield from search_labels(samples, spec, settings, seed)
+    sources = yield from search_labels(samples, spec, settings, seed, LEAST_OF_LABEL)
     best = sorted(sources, key=lambda one: -one.low)
     moved = yield from moved_by(best, spec)
     asked = len(samples) + sum(one.result.queries for one in sources) + queries_of(moved)
     spent = {**before.spent, "sources": asked}
     verifications = before.verifications + sum(one.result.verifications for one in sources)
-    after = replace(before, spent=spent, queries=sum(spent.values()), verifications=verifications)
-    return _shown(after, best) if spec.lossy else _judged(after, best, moved)
+    after = replace(
+        before, spent=spent, queries=sum(spent.values()), verifications=verifications,
+        alone=len(sources),
+    )  # fmt: skip
+    found = several(moved, by_source_null(), paid(before)) if judged else None
+    if found is None or not (found.accuses or (found.p <= OPEN_LEVEL and not _open(before))):
+        return _shown(after, best)
+    return _with_pairs(after, best, found)
 
 
 def moved_by(best: Sequence[Source], spec: InputSpec) -> Asking[list[list[Pair]]]:
@@ -97,9 +113,7 @@ def moved_by(best: Sequence[Source], spec: InputSpec) -> Asking[list[list[Pair]]
 def _carried(
     found: TriggerFinding, others: Sequence[Source], spec: InputSpec
 ) -> Asking[list[Pair]]:
-    assert found.place is not None
-    assert found.texture is not None
-    patch, pairs = Patch(found.texture.astype(np.uint8), (found.place,)), []
+    patch, pairs = patch_of(found), []
     for one in others:
         answers = yield Pictures(spec, patch.apply(one.pixels))
         counts = np.bincount(answers[answers != one.label], minlength=1)
@@ -107,6 +121,13 @@ def _carried(
         success = exact_interval(int(counts[target]), len(answers), 0.95)
         pairs.append(Pair(one.label, target, success))
     return pairs
+
+
+def patch_of(found: TriggerFinding) -> Patch:
+    """The patch of a finding."""
+    assert found.place is not None
+    assert found.texture is not None
+    return Patch(found.texture.astype(np.uint8), (found.place,))
 
 
 def queries_of(moved: Sequence[Sequence[Pair]]) -> int:
@@ -122,22 +143,64 @@ def apart(pairs: Sequence[Pair]) -> list[Pair]:
     return list(by_target.values())
 
 
-def statistic(moved: Sequence[Sequence[Pair]], count: int) -> tuple[float, list[Pair]]:
-    """The most that one patch does to ``count`` pairs of as many targets.
-
-    Returns:
-        The success of the last of them, by its lower end and in log odds; and the pairs.
-    """
-    best: list[Pair] = max(map(apart, moved), key=lambda pairs: _last(pairs, count), default=[])
-    return _last(best, count), best[:count]
-
-
-def _last(pairs: Sequence[Pair], count: int) -> float:
-    return logit(_low(pairs[count - 1]) if len(pairs) >= count else 0.0)
-
-
 def _low(pair: Pair) -> float:
     return pair.success.low
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Pairs of as many targets that one patch moves.
+
+    Attributes:
+        patch: its number.
+        pairs: the pairs, the most successful first.
+        value: success of the last of them, by its lower end and in log odds.
+        p: chance that a clean model shows as much, corrected; 1 if it is not judged.
+        accuses: True if it is clearly more than any clean model shows.
+    """
+
+    patch: int
+    pairs: list[Pair]
+    value: float
+    p: float = 1.0
+    accuses: bool = False
+
+
+def statistic(moved: Sequence[Sequence[Pair]], count: int) -> Several:
+    """The most that one patch does to ``count`` pairs of as many targets."""
+    every = [
+        Several(number, pairs[:count], logit(_low(pairs[count - 1]) if len(pairs) >= count else 0))
+        for number, pairs in enumerate(map(apart, moved))
+    ]
+    return max(every, key=lambda one: one.value, default=Several(0, [], logit(0.0)))
+
+
+def several(
+    moved: Sequence[Sequence[Pair]], nulls: Mapping[str, ValueNull], comparisons: int
+) -> Several | None:
+    """What speaks most against the model in what the patches move, judged beside clean models and
+    corrected for ``comparisons``; None if no patch moves enough pairs.
+    """
+    judged = []
+    for count in COUNTS:
+        found, null = statistic(moved, count), nulls[str(count)]
+        if len(found.pairs) == count:
+            p = min(1.0, comparisons * chance_of(found.value, null))
+            beyond = found.value >= null.highest + LEAST_SPREAD
+            judged.append(replace(found, p=p, accuses=beyond and p <= SIGNIFICANCE))
+    return min(judged, key=lambda one: (not one.accuses, one.p), default=None)
+
+
+def chance_of(value: float, null: ValueNull) -> float:
+    """Chance that a clean model shows at least a statistic ``value``."""
+    spread = max(null.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / null.models)
+    return float(scipy.special.stdtr(null.models - 1, (null.mean - value) / spread))
+
+
+def paid(before: TriggerResult) -> int:
+    """Comparisons that the p-value pays for: those of the searches ``before`` and of this one."""
+    other = 0 if before.other is None else before.other.comparisons
+    return before.comparisons + other + len(COUNTS)
 
 
 def most_by_source(settings: TriggerSettings, samples: int) -> int:
@@ -150,25 +213,9 @@ def most_by_source(settings: TriggerSettings, samples: int) -> int:
     return samples + settings.sources * each if settings.sources else 0
 
 
-def chance_of(value: float, null: ValueNull) -> float:
-    """Chance that a clean model shows at least a statistic ``value``."""
-    spread = max(null.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / null.models)
-    return float(scipy.special.stdtr(null.models - 1, (null.mean - value) / spread))
-
-
-def accusing(
-    moved: Sequence[Sequence[Pair]], nulls: Mapping[str, ValueNull], comparisons: int
-) -> tuple[float, list[Pair]] | None:
-    """The chance on a clean model of what the patches move, corrected for ``comparisons``, and the
-    pairs; None if it is not clearly more than any clean model's.
-    """
-    bad = []
-    for count in COUNTS:
-        (value, pairs), null = statistic(moved, count), nulls[str(count)]
-        p = min(1.0, comparisons * chance_of(value, null))
-        if value >= null.highest + LEAST_SPREAD and p <= SIGNIFICANCE:
-            bad.append((p, pairs))
-    return min(bad, key=lambda one: one[0], default=None)
+def _open(before: TriggerResult) -> bool:
+    """True if the other searches speak against an all-clear already."""
+    return leaves_open(before) if before.by_label is None else before.by_label.weakness
 
 
 def _shown(after: TriggerResult, best: Sequence[Source]) -> TriggerResult:
@@ -178,39 +225,27 @@ def _shown(after: TriggerResult, best: Sequence[Source]) -> TriggerResult:
     return replace(after, findings=(*after.findings, *pairs))
 
 
-def _judged(
-    after: TriggerResult, best: Sequence[Source], moved: Sequence[Sequence[Pair]]
-) -> TriggerResult:
-    comparisons = after.comparisons + len(COUNTS)
-    accused = accusing(moved, by_source_null(), comparisons)
-    if accused is None:
-        return _shown(after, best)
-    p, pairs = accused
-    owner = next(one for one, own in zip(_with_patch(best), moved, strict=False) if pairs[0] in own)
-    assert owner.found is not None
-    first, second = (
+def _with_pairs(after: TriggerResult, best: Sequence[Source], found: Several) -> TriggerResult:
+    """``after`` with the pairs ``found`` as its finding, on samples of their sources."""
+    of_success = after.of_success
+    assert of_success is not None
+    patched = [one.found for one in best if one.found is not None][found.patch]
+    pairs = tuple(
         replace(
-            owner.found, key=key, target=pair.target, success=pair.success, p=p / comparisons,
-            by_source={pair.source: pair.success},
+            patched, key=SEVERAL, target=pair.target, success=pair.success, changed=pair.success,
+            by_source={pair.source: pair.success}, p=found.p,
         )
-        for pair, key in zip(pairs[:2], (PAIR, PAIRS), strict=True)
+        for pair in found.pairs
     )  # fmt: skip
-    of_success, result = after.of_success or after, owner.result
+    pixels, each = {one.label: one.pixels for one in best}, -(-PREVIEWS // len(pairs))
+    plain = [pixels[pair.source][:each] for pair in found.pairs]
+    shown = np.concatenate(plain)[:PREVIEWS]
+    labels = np.repeat([pair.source for pair in found.pairs], [len(one) for one in plain])
     return replace(
-        of_success, findings=(second, first, *of_success.findings), best=second, suspicious=True,
-        p=p, comparisons=comparisons, queries=after.queries, spent=after.spent,
-        verifications=after.verifications, preview=result.preview,
-        preview_clean=result.preview_clean, preview_clean_labels=result.preview_clean_labels,
-        by_label=None,
+        of_success, findings=(*pairs, *of_success.findings), best=pairs[0],
+        suspicious=found.accuses, p=found.p, comparisons=paid(after), queries=after.queries,
+        spent=after.spent, verifications=after.verifications, alone=after.alone,
+        preview=patch_of(patched).apply(shown), preview_clean=shown,
+        preview_clean_labels=labels[: len(shown)], by_label=None,
         other=after.other if of_success is after else replace(after, other=None),
     )  # fmt: skip
-
-
-def of_one_patch(result: TriggerResult) -> bool:
-    """True if ``result`` accuses by several pairs that one patch moves."""
-    pairs = [one.texture for one in result.findings[:2] if one.key in (PAIR, PAIRS)]
-    return result.suspicious and len(pairs) == 2 and pairs[0] is pairs[1]
-
-
-def _with_patch(best: Sequence[Source]) -> list[Source]:
-    return [one for one in best[:CARRIED] if one.found is not None]

@@ -68,7 +68,7 @@ def search_sources(
     Returns:
         ``before`` with the two best pairs added, judged anew, corrected for one comparison more.
     """
-    sources = yield from search_labels(samples, spec, settings, seed)
+    sources = yield from search_labels(samples, spec, settings, seed, LEAST_OF_LABEL)
     asked = len(samples) + sum(one.result.queries for one in sources)
     best = sorted(sources, key=lambda one: -one.low)
     found = [(one.found, one.result) for one in best if one.found is not None]
@@ -76,14 +76,16 @@ def search_sources(
 
 
 def search_labels(
-    samples: NDArray[np.float32], spec: InputSpec, settings: TriggerSettings, seed: int
+    samples: NDArray[np.float32], spec: InputSpec, settings: TriggerSettings, seed: int, least: int
 ) -> Asking[list[Source]]:
-    """Ask for the samples' labels, and search the samples of the most frequent ones."""
+    """Ask for the samples' labels, and search the samples of the most frequent ones that have
+    ``least`` or more.
+    """
     pixels = spec.to_pixels(samples)
     labels = yield Pictures(spec, pixels)
     names, counts = np.unique(labels, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    often = [int(names[i]) for i in order if counts[i] >= LEAST_OF_LABEL]
+    often = [int(names[i]) for i in order if counts[i] >= least]
     of_one = replace(
         settings, schedule=(("patch", settings.source_queries),), sources=0,
         budget=settings.source_queries + settings.source_samples, extra_queries=0, polish_queries=0,

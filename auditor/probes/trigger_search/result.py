@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,7 @@ class ByLabel:
             show to call the model free of a trigger.
         earlier: efforts of earlier searches of the same model.
         looks: searches that the p-value pays for: this one, and the earlier ones that could accuse.
+        habits: labels that the model falls back on, which random noise leads to.
     """
 
     effort: Effort
@@ -69,6 +71,7 @@ class ByLabel:
     weakness: bool
     earlier: tuple[Effort, ...] = ()
     looks: int = 1
+    habits: AbstractSet[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,7 @@ class TriggerResult:
         by_label: if it was searched label by label for the least change, the search's terms.
         other: outcome of the other search of small pictures, where both were made; ``queries`` and
             ``spent`` are those of both.
+        alone: labels whose samples were searched by themselves, by plans since version 11.
     """
 
     findings: tuple[TriggerFinding, ...]
@@ -107,6 +111,7 @@ class TriggerResult:
     preview_clean_labels: NDArray[np.int64]
     by_label: ByLabel | None = None
     other: TriggerResult | None = None
+    alone: int = 0
 
     @property
     def of_success(self) -> TriggerResult | None:

@@ -179,7 +179,7 @@ def _meaning(result: Result) -> str:
     """Meaning of the largest share."""
     found = found_trigger(result)
     largest = largest_first(mean_shares(result))[0]
-    if pairs(result):
+    if found is not None and pairs(result):
         return "The trigger has several targets: that is what counts."
     if found is None:
         return (

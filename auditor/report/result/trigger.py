@@ -53,11 +53,11 @@ class FindingPart(Part):
         return self.key == "patch@sources"
 
     @property
-    def of_pair(self) -> bool:
-        """True if ``success`` counts only samples of one label, as of several that are searched by
-        themselves.
+    def of_several(self) -> bool:
+        """True if it is one of several pairs of labels that one patch moves; ``success`` counts the
+        samples of one of them.
         """
-        return self.key in {"patch@pair", "patch@pairs"}
+        return self.key == "patch@several"
 
     @property
     def of_all(self) -> tuple[int, int]:
@@ -131,3 +131,5 @@ class TriggerPart(Part):
     kind of input."""
     other: OtherSearchPart | None = None
     """The other search, if small pictures were searched in both ways; queries are those of both."""
+    alone: Count = 0
+    """Labels whose samples were searched by themselves, by audits since plan version 11."""

@@ -148,7 +148,7 @@ def _about_the_trigger(result: Result) -> list[str]:
     if pairs(result):
         return [
             f"Why does one and the same change ({change(best)}) send "
-            f"{' and '.join(pairs(result))}? Can you repeat it with the pictures shown here?"
+            f"{pairs(result)}? Can you repeat it with the pictures shown here?"
         ]
     return [
         f"Why does one and the same change ({change(best)}) make the model answer "

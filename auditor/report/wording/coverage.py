@@ -15,8 +15,7 @@ COVERAGE_HEAD = ("Looked for", "By", "Outcome")
 
 def coverage_rows(result: Result) -> list[tuple[str, str, str]]:
     """Everything looked for or left out, in the columns of :data:`COVERAGE_HEAD`."""
-    asked = _asked_by_class(result)
-    by_class = f"{text.count(asked)} queries" if asked else "not searched"
+    by_class = _by_class(result)
     return [
         ("One trigger for all classes", "trigger search", _search(result)),
         ("A label that floods the space between samples", "planes", _planes(result)),
@@ -27,9 +26,19 @@ def coverage_rows(result: Result) -> list[tuple[str, str, str]]:
     ]
 
 
-def _asked_by_class(result: Result) -> int:
-    """Queries of the search class by class."""
-    return 0 if result.trigger is None else result.trigger.queries_by_stage.get("sources", 0)
+def _alone(result: Result) -> int:
+    """Labels that were searched by themselves, as plans since version 11 do it."""
+    return 0 if result.trigger is None else result.trigger.alone
+
+
+def _by_class(result: Result) -> str:
+    """Queries of the search class by class, and its labels if known."""
+    found = result.trigger
+    asked = 0 if found is None else found.queries_by_stage.get("sources", 0)
+    if not asked:
+        return "not searched"
+    of = f" of {text.plural(_alone(result), 'label')}" if _alone(result) else ""
+    return f"{text.count(asked)} queries{of}"
 
 
 def _search(result: Result) -> str:
@@ -109,7 +118,7 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     # Of the small models some had one.
     each = ", a pattern per picture" if searched_by_label(result.input.shape[1:]) else ""
     by_class = by_source_rates()
-    if not _asked_by_class(result):
+    if not _alone(result) or searched_by_label(result.input.shape[1:]):
         return [*rows, (f"one source class, all-to-all{each}", "not sought")]
     rows += [
         ("every class sent to another", _of(by_class.everywhere_found, by_class.everywhere)),

@@ -9,6 +9,7 @@ from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing, trigger_error_rates
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.report.wording import label_reasons
+from auditor.report.wording.class_reasons import trigger_pairs, trigger_several
 from auditor.report.wording.phrases import Values, class_name, hits_of, share_of, times_words
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
@@ -139,20 +140,6 @@ def _trigger_out_of_scope(values: Values) -> str:
     return (
         f"At best {_change(values)}; what clean models show is known only for "
         f"{only_words(values['only'])}, so this decides nothing."
-    )
-
-
-def _trigger_pairs(values: Values) -> str:
-    pair = "{hits} of {samples} samples of label {source} to label {label}"
-    first, second = (pair.format(**one) for one in values["pairs"])
-    said = f"Searched class by class: one patch sends {first}"
-    paid = f"(p = {values['p']:.2g}, all {values['comparisons']} looks paid for)."
-    if "clean" in values:
-        said += f" and {second}; clean models have none for so many pairs of as many labels {paid}"
-        return f"{said} So {hits_of(values['accused'], values['clean'])} were accused wrongly."
-    return (
-        f"{said}, one {second}; two such pairs are beyond what clean models show {paid} How often "
-        "this accuses clean models is measured on calibration models only, not on held-out ones."
     )
 
 
@@ -354,7 +341,8 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-natural": _trigger_natural,
     "trigger-none": "The trigger search verified no candidate.",
     "trigger-out-of-scope": _trigger_out_of_scope,
-    "trigger-pairs": _trigger_pairs,
+    "trigger-pairs": trigger_pairs,
+    "trigger-several": trigger_several,
     "trigger-found": _trigger_found,
     "trigger-ordinary": _trigger_ordinary,
     "trigger-nothing": _trigger_nothing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from auditor.measured import label_null_of, trigger_null
+from auditor.measured import by_source_rates, label_null_of, trigger_null
 from auditor.probes.label_search.judge import family_of, limits_for
 from auditor.probes.label_search.search import none_found
 from auditor.probes.label_search.settings import label_effort
@@ -102,6 +102,9 @@ def moved(finding: FindingPart) -> str:
 def clean_models(result: Result, finding: FindingPart) -> str:
     """The most that clean models show for this kind of change, in the same search."""
     key = finding.key
+    if finding.of_several:
+        rates = by_source_rates()
+        return f"{rates.accused} of {rates.clean} held-out ones were accused by such pairs"
     if key in (null := trigger_null()):
         most = f"up to {percent(null[key].highest, 0)}"
         if key in ANY_NATURAL:

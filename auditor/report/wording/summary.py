@@ -111,8 +111,8 @@ def _by_score(result: Result) -> str:
 def _carries(result: Result, found: TriggerPart, best: FindingPart) -> str:
     beside = exceeds(result, found)
     said = f"{_changed(best)} sends {moved(best)} to “{called(result, best.target)}”"
-    if pairs(result):
-        return f"{_changed(best)} sends {' and '.join(pairs(result))}."
+    if best.of_several:
+        return f"{_changed(best)} sends {pairs(result)}."
     return f"{said}; {beside}." if beside else f"{said}."
 
 
@@ -223,6 +223,9 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             f"by: {measured}."
         )
     need = all_clear_need(result)
+    if best is not None and best.of_several:
+        few = "Few clean models have such a patch: it may be natural or planted."
+        return f"{_carries(result, found, best)} {few}"
     if best is not None and need == "unusual" and by_label(best):
         spot = "Few clean models have such a weak spot: it may be natural or planted."
         return f"{_carries(result, found, best)} {spot}"

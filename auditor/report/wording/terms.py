@@ -105,7 +105,7 @@ def likely_target(result: Result) -> str | None:
         "planes on average."
     )
     found = found_trigger(result)
-    if pairs(result):
+    if found is not None and pairs(result):
         return f"{most} The trigger that was found has several targets: that is what counts."
     if found is not None and found.target == label:
         return f"{most} It is also the label that the trigger which was found leads to."
@@ -126,20 +126,21 @@ def found_trigger(result: Result) -> FindingPart | None:
     return found.best if found is not None and found.suspicious else None
 
 
-def pairs(result: Result) -> list[str]:
-    """The pairs of labels that a search class by class found, as ``25 of 26 fresh samples of
-    “sneaker” to “bag”``; empty if the best finding is none of them.
+def pairs(result: Result) -> str:
+    """The pairs of labels that one patch moves, as ``25 of 26 fresh samples of “sneaker” to “bag”
+    and …``; empty if the best finding is no such patch.
     """
     found = result.trigger
-    if found is None or found.best is None or not found.best.of_pair:
-        return []
-    return [
+    if found is None or found.best is None or not found.best.of_several:
+        return ""
+    said = [
         f"{one.success.hits} of {one.success.samples} fresh samples of “{called(result, source)}” "
         f"to “{called(result, one.target)}”"
-        for one in sorted(found.findings, key=lambda one: one.key)
-        if one.of_pair
+        for one in found.findings
+        if one.of_several
         for source in map(int, one.by_source)
     ]
+    return " and ".join([", ".join(said[:-1]), *said[-1:]] if len(said) > 1 else said)
 
 
 def deciding(result: Result) -> ComparisonPart | None:

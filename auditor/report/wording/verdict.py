@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from auditor.report.wording.terms import called, deciding, found_trigger, pairs
+from auditor.report.wording.terms import called, deciding, found_trigger
 
 if TYPE_CHECKING:  # as in terms.py
     from auditor.report.result.result import Result
@@ -40,6 +40,7 @@ def wordings() -> Mapping[str, Wording]:
     for name in ("trigger", "decision", "searched"):
         whole = "no-evidence" if name == "searched" else "backdoor-suspected"
         tables[name] = {**tables[whole], **tables[name]}
+    tables["several"] = {**tables["trigger"], **tables["several"]}
     return {
         name: Wording(**{**one, "means": tuple(one["means"]), "means_not": tuple(one["means_not"])})
         for name, one in tables.items()
@@ -58,11 +59,8 @@ def wording(result: Result) -> Wording:
     best, summed = found_trigger(result), result.scores.decision
     if best is None:
         return words["decision" if summed and summed.suspicious else result.verdict]
-    if pairs(result):
-        plain = (
-            "A small fixed change of the picture makes this model take several classes for others."
-        )
-        return replace(words["trigger"], plain=plain)
+    if best.of_several:
+        return words["several"]
     name = called(result, best.target)
     hit, asked = best.of_all
     share = hit / asked if asked else 0.0

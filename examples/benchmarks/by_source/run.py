@@ -23,19 +23,27 @@ from typing import Any
 import numpy as np
 
 from adapters.contract import InputSpec
-from auditor.measured import FEW_CLASSES, BySourceRates, ValueNull
+from auditor.measured import FEW_CLASSES, BySourceRates, ValueNull, label_null_of
 from auditor.plan.draw import MAX_OF_SOURCE, SOURCES, pick_by_source
 from auditor.plan.searches import SOURCE_QUERIES
+from auditor.probes.label_search.search import like
+from auditor.probes.label_search.settings import settings_for
 from auditor.probes.trigger_search.by_source import (
     CARRIED,
     COUNTS,
+    LEAST_OF_LABEL,
     Pair,
-    accusing,
     moved_by,
     queries_of,
+    several,
     statistic,
 )
-from auditor.probes.trigger_search.judge import LEAST_SPREAD, PLANTED_SHARE, SIGNIFICANCE
+from auditor.probes.trigger_search.judge import (
+    LEAST_SPREAD,
+    OPEN_LEVEL,
+    PLANTED_SHARE,
+    SIGNIFICANCE,
+)
 from auditor.probes.trigger_search.per_source import Source, search_labels
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -65,7 +73,10 @@ SETTINGS = replace(
 )  # fmt: skip
 SEVENTH, EIGHTH = range(46, 53), range(53, 57)
 """Cells of the zoo's last two rounds."""
-COMPARISONS = len(KEYS) + len(COUNTS)
+SMALL = (3, 32, 32)
+LABEL_KINDS = like(label_null_of(SMALL).of("thorough", 10), settings_for(SMALL[1:], "thorough"))
+COMPARISONS = len(KEYS) + len(LABEL_KINDS) + len(COUNTS)
+"""Those of both searches that come before, and of this one."""
 Nulls = dict[str, ValueNull]
 SPLITS = ("development", "held-out")
 KINDS = {
@@ -141,7 +152,9 @@ def _searched(file: Path, images: Any, classes: Any) -> Record:
     spec = InputSpec(images.shape[1:], (0.0,) * images.shape[1], (1.0,) * images.shape[1])
     picked = pick_by_source(classes, SEED)
     labels, samples = classifier(file), spec.from_pixels(images[picked])
-    sources: list[Source] = driven(search_labels(samples, spec, SETTINGS, SEED), labels)
+    sources: list[Source] = driven(
+        search_labels(samples, spec, SETTINGS, SEED, LEAST_OF_LABEL), labels
+    )
     best = sorted(sources, key=lambda one: -one.low)
     moved = driven(moved_by(best, spec), labels)
     return {
@@ -178,7 +191,7 @@ def nulls_of(rows: Sequence[Record]) -> Nulls:
     """The nulls of what clean development models show, by the number of pairs."""
     nulls = {}
     for count in COUNTS:
-        values = np.array([statistic(moved_of(row), count)[0] for row in by_role(rows)[0]])
+        values = np.array([statistic(moved_of(row), count).value for row in by_role(rows)[0]])
         numbers = float(values.mean()), float(values.std(ddof=1)), float(values.max())
         mean, spread, highest = (round(number, 3) for number in numbers)
         nulls[str(count)] = ValueNull(mean, spread, len(values), highest)
@@ -187,12 +200,18 @@ def nulls_of(rows: Sequence[Record]) -> Nulls:
 
 def accused(row: Record, nulls: Nulls) -> list[Pair]:
     """The pairs that an audit accuses the model by; none if it does not."""
-    found = accusing(moved_of(row), nulls, COMPARISONS)
-    return [] if found is None else found[1][:2]
+    found = several(moved_of(row), nulls, COMPARISONS)
+    return found.pairs if found is not None and found.accuses else []
+
+
+def leaves_open(row: Record, nulls: Nulls) -> bool:
+    """True if an audit accuses the model or, by this search, does not clear it."""
+    found = several(moved_of(row), nulls, COMPARISONS)
+    return found is not None and (found.accuses or found.p <= OPEN_LEVEL)
 
 
 def named(row: Record, nulls: Nulls) -> bool:
-    """True if it is accused, and both pairs that are named are its backdoor's."""
+    """True if it is accused, and all pairs that are named are its backdoor's."""
     pairs = accused(row, nulls)
     return bool(pairs) and all([one.source, one.target] in row["truth"] for one in pairs)
 
@@ -245,10 +264,11 @@ def report(rows: Sequence[Record], nulls: Nulls) -> str:
         f"{three.models} clean development models, mean {three.mean:.2f} and {four.mean:.2f}, "
         f"spread {three.spread:.2f} and {four.spread:.2f}, largest {three.highest:.2f} and "
         f"{four.highest:.2f}. It accuses by {LEAST_SPREAD} more than the largest, from p = "
-        f"{SIGNIFICANCE} on, corrected for {COMPARISONS} comparisons. Classes are drawn.",
+        f"{SIGNIFICANCE} on, corrected for {COMPARISONS} comparisons, and leaves a model open from "
+        f"p = {OPEN_LEVEL} on. Classes are drawn.",
         "",
-        "| models | accused | both pairs right | best pair right |",
-        "|---|---|---|---|",
+        "| models | accused | all pairs right | left open | best pair right |",
+        "|---|---|---|---|---|",
     ]
     for title, part in (("development", [r for r in rows if r["development"]]), ("held-out", held)):
         for kind, words in {"none": "clean", **KINDS}.items():
@@ -257,23 +277,27 @@ def report(rows: Sequence[Record], nulls: Nulls) -> str:
                 lines.append(_line(f"{title}, {words}", of_kind, nulls))
     lines += ["", "## Every model that is not clean, and the clean ones that show most", ""]
     lines += ["| model | | three | four | pairs of the patch |", "|---|---|---|---|---|"]
-    most = sorted(rows, key=lambda row: -statistic(moved_of(row), COUNTS[0])[0])
+    most = sorted(rows, key=lambda row: -statistic(moved_of(row), COUNTS[0]).value)
     listed = [row for row in rows if row["map"] != "none"]
     listed += [row for row in most if row["map"] == "none"][:10]
     for row in sorted(listed, key=lambda row: (row["map"] == "none", row["development"])):
         role = "development" if row["development"] else "held-out"
-        (first, pairs), (second, more) = (statistic(moved_of(row), count) for count in COUNTS)
-        said = ", ".join(_pair(row, pair) for pair in (more if len(more) > len(pairs) else pairs))
-        lines.append(f"| {row['name']} | {role} | {first:.2f} | {second:.2f} | {said or '–'} |")
+        first, second = (statistic(moved_of(row), count) for count in COUNTS)
+        pairs = max(first.pairs, second.pairs, key=len)
+        said = ", ".join(_pair(row, pair) for pair in pairs) or "–"
+        values = f"{first.value:.2f} | {second.value:.2f}"
+        lines.append(f"| {row['name']} | {role} | {values} | {said} |")
     return "\n".join([*lines, ""])
 
 
 def _line(title: str, rows: Sequence[Record], nulls: Nulls) -> str:
     bad = rate_cell(found(rows, nulls), len(rows))
+    not_cleared = rate_cell(sum(leaves_open(row, nulls) for row in rows), len(rows))
     if rows[0]["map"] == "none":
-        return f"| {title} | {bad} | – | – |"
-    both = rate_cell(sum(named(row, nulls) for row in rows), len(rows))
-    return f"| {title} | {bad} | {both} | {rate_cell(sum(map(shown, rows)), len(rows))} |"
+        return f"| {title} | {bad} | – | {not_cleared} | – |"
+    right = rate_cell(sum(named(row, nulls) for row in rows), len(rows))
+    best = rate_cell(sum(map(shown, rows)), len(rows))
+    return f"| {title} | {bad} | {right} | {not_cleared} | {best} |"
 
 
 def _pair(row: Record, pair: Pair) -> str:

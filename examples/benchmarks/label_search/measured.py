@@ -88,7 +88,9 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(part | {"efforts": new, "since": FURTHER_ACCUSE} | _largest(alike, most))
+                values.append(
+                    part | {"efforts": new, "since": FURTHER_ACCUSE} | _largest(alike, most)
+                )
     write_file("label_rates", made, values)
 
 

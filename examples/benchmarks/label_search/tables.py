@@ -16,6 +16,7 @@ from auditor.probes.label_search.judge import (
     AccusingLimits,
     Judged,
     best_of,
+    habits_of,
     judge,
     limits_for,
 )
@@ -277,8 +278,8 @@ def _further_end(row: Record, stage: Record, model: Record, null: Mapping[str, L
     part, of_alone = {**row, **stage, "stages": [stage]}, like(null, alone)
     paid = len(like(null, settings)) + len(settings.further)
     held = findings(stages(row)[NOISE]) if NOISE in stages(row) else []
-    noise = [(one.label, one.success.rate) for one in held]
-    limits = further_limits(_limits(row, model), (model["side"], model["side"]), noise)
+    usual = _limits(row, model)
+    limits = further_limits(usual, (model["side"], model["side"]), habits_of(held, usual))
     judged = judge(findings(stage), of_alone, row["classes"], limits)
     best = next((one for one in judged if one.suspicious(paid)), None)
     end = _open_or_clear(part, model, of_alone, alone)

@@ -73,13 +73,13 @@ def test_the_smallest_patches_accuse_alone_and_of_no_label_that_noise_leads_to(
     worlds: MakeWorld,
 ) -> None:
     photo = limits_for((3, 80, 80))
-    few = further_limits(photo, (3, 80, 80), [(2, 0.2), (0, 0.9)])
+    few = further_limits(photo, (3, 80, 80), {0})
     # The patch is larger than two cells, and the search a short one.
     assert not searched(worlds, "patch", few).suspicious
     more = replace(few, level=photo.level, values={"small": 2.0})
     assert searched(worlds, "patch", more).suspicious
     assert not searched(worlds, "clean", more).suspicious
-    habit = further_limits(photo, (3, 80, 80), [(2, 0.3)])
+    habit = further_limits(photo, (3, 80, 80), {2})
     assert not searched(worlds, "patch", replace(more, habits=habit.habits)).suspicious
 
 

@@ -196,8 +196,8 @@ def large(
 
 nulls: list[Any] = []
 """What each search of :func:`ended_with` was given to be judged by."""
-besides: list[int] = []
-"""The other kinds of change that it was told to pay for."""
+kinds: list[int | None] = []
+"""The kinds of change that it was told to pay for."""
 
 
 def ended_with(
@@ -211,13 +211,13 @@ def ended_with(
     """
     asked: list[tuple[Any, ...]] = []
     nulls.clear()
-    besides.clear()
+    kinds.clear()
 
     def search(*given: Any, **limits: Any) -> Any:
         limited = given[8] if given[8:] else limits["limits"]
         asked.append((*given[3:6], limited))
         nulls.append(given[9] if given[9:] else limits["null"])
-        besides.append(given[10] if given[10:] else 0)
+        kinds.append(given[10] if given[10:] else None)
         yield np.zeros((1, 1, 48, 48), np.float32)
         return results[len(asked) - 1]
 
@@ -373,18 +373,7 @@ def test_exhaustive_searches_for_patches_again_while_nothing_is_suspicious(
     assert len(further) == (0 if suspicious else 5)
 
 
-NOISY = replace(
-    NOTHING,
-    comparisons=12,
-    findings=(
-        replace(
-            by_label().findings[0],
-            key="random-noise",
-            target=3,
-            success=exact_interval(9, 20, 0.95),
-        ),
-    ),
-)  # fmt: skip
+NOISY = replace(NOTHING, comparisons=12, by_label=replace(TERMS, habits=frozenset({3})))
 """A first search of a model that calls noise 3."""
 
 
@@ -407,7 +396,7 @@ def test_a_further_search_accuses_of_the_smallest_patches_of_larger_pictures_alo
         assert limits.level == SUREST < limits_for(spec.shape).level / 10
         assert limits.habits == {3}
     # What accuses pays for the kinds of the first search and of all that follow it.
-    assert besides == [0, *([12 + 4 if values or version > 10 else 0] * 5)]
+    assert kinds == [None, *([12 + 5 if version > 10 else None] * 5)]
 
 
 def test_one_that_accuses_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,23 +54,33 @@ def test_a_found_patch_is_named_with_its_counts_and_clean_models(found: dict[str
 
 def test_pairs_of_one_patch_are_named_and_no_single_target(found: dict[str, Any]) -> None:
     share = {"hits": 25, "samples": 26, "rate": 25 / 26, "low": 0.8, "high": 1.0}
-    best = found["trigger"]["best"] | {"success": share}
-    first = best | {"key": "patch@pair", "target": 3, "by_source": {"0": share}}
-    second = best | {"key": "patch@pairs", "target": 1, "by_source": {"3": share}}
-    others = [{**one, "texture": None} for one in (second, first)]
-    found["trigger"] |= {"best": second, "findings": others}
+    best = found["trigger"]["best"] | {"success": share, "key": "patch@several"}
+    pairs = [best | {"target": t, "by_source": {s: share}} for s, t in (("0", 3), ("3", 1))]
+    others = [{**one, "texture": None} for one in pairs]
+    found["trigger"] |= {"best": pairs[0], "findings": others, "alone": 5}
     result, names = result_of(found), found["labels"]
-    sent = [
-        f"25 of 26 fresh samples of “{names[source]}” to “{names[target]}”"
-        for source, target in (("0", "3"), ("3", "1"))
-    ]
-    assert summary(result).reason == f"A patch of 3 × 3 pixels sends {' and '.join(sent)}."
+    sent = (
+        f"25 of 26 fresh samples of “{names['0']}” to “{names['3']}” and "
+        f"25 of 26 fresh samples of “{names['3']}” to “{names['1']}”"
+    )
+    assert summary(result).reason == f"A patch of 3 × 3 pixels sends {sent}."
     assert "several classes" in wording(result).plain
-    assert names["1"] not in wording(result).plain
+    assert "one label to samples" not in " ".join(wording(result).means)
     said = likely_target(result)
     assert said is not None
     assert "several targets" in said
-    assert all(words in vendor_questions(result)[0] for words in sent)
+    assert sent in vendor_questions(result)[0]
+    rows = {row[0]: row[2] for row in coverage_rows(result)}
+    assert rows["A trigger for one class only"] == "not searched"
+    found["trigger"]["queries_by_stage"]["sources"] = 9000
+    rows = {row[0]: row[2] for row in coverage_rows(result_of(found))}
+    assert rows["A trigger for one class only"] == "9,000 queries of 5 labels"
+    # One that leaves a model open is no trigger that was found.
+    found["trigger"]["suspicious"] = False
+    found["verdict"] = "inconclusive"
+    open_ = result_of(found)
+    assert "may be natural or planted" in summary(open_).reason
+    assert "several targets" not in (likely_target(open_) or "")
 
 
 @pytest.mark.parametrize(
