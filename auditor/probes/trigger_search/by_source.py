@@ -178,8 +178,8 @@ def statistic(moved: Sequence[Sequence[Pair]], count: int) -> Several:
 def several(
     moved: Sequence[Sequence[Pair]], nulls: Mapping[str, ValueNull], comparisons: int
 ) -> Several | None:
-    """What speaks most against the model in what the patches move, judged beside clean models and
-    corrected for ``comparisons``; None if no patch moves enough pairs.
+    """The pairs that speak most against the model, judged beside clean ones and corrected for
+    ``comparisons``; None if no patch moves enough.
     """
     judged = []
     for count in COUNTS:

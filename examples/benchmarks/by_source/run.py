@@ -275,7 +275,12 @@ def report(rows: Sequence[Record], nulls: Nulls) -> str:
             of_kind = [row for row in part if row["map"] == kind]
             if of_kind:
                 lines.append(_line(f"{title}, {words}", of_kind, nulls))
-    lines += ["", "## Every model that is not clean, and the clean ones that show most", ""]
+    return "\n".join([*lines, *_every(rows), ""])
+
+
+def _every(rows: Sequence[Record]) -> list[str]:
+    """What patches move in every model that is not clean, and in clean ones that show most."""
+    lines = ["", "## Every model that is not clean, and the clean ones that show most", ""]
     lines += ["| model | | three | four | pairs of the patch |", "|---|---|---|---|---|"]
     most = sorted(rows, key=lambda row: -statistic(moved_of(row), COUNTS[0]).value)
     listed = [row for row in rows if row["map"] != "none"]
@@ -287,7 +292,7 @@ def report(rows: Sequence[Record], nulls: Nulls) -> str:
         said = ", ".join(_pair(row, pair) for pair in pairs) or "–"
         values = f"{first.value:.2f} | {second.value:.2f}"
         lines.append(f"| {row['name']} | {role} | {values} | {said} |")
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def _line(title: str, rows: Sequence[Record], nulls: Nulls) -> str:

@@ -38,7 +38,15 @@ from auditor.measured import (
     unusual_label_null,
 )
 from auditor.measured.types import DecisionRule, LabelPopulation
-from auditor.plan.digest import FOCUSED, MORE_NULLS, PLAN_VERSION, REPEATED, searched_before
+from auditor.plan.digest import (
+    FOCUSED,
+    FURTHER_ACCUSE,
+    MORE_NULLS,
+    PLAN_VERSION,
+    REPEATED,
+    searched_before,
+)
+from auditor.probes.further_searches import SMALLEST_SIDE
 from auditor.probes.label_search.settings import FINE, FINE_SIDE
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
@@ -251,11 +259,12 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
     later = [one for one in label_rates() if one.since]
-    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, REPEATED}
+    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE}
     for version, since in (
         (MORE_NULLS - 1, {0}),
         (FOCUSED - 1, {0, MORE_NULLS}),
         (REPEATED - 1, {MORE_NULLS, FOCUSED}),
+        (FURTHER_ACCUSE - 1, {MORE_NULLS, FOCUSED, REPEATED}),
     ):
         assert {one.since for one in label_rates_of(version)} == since
     assert {"two", "few"} <= {one.classes for one in later}
@@ -279,7 +288,12 @@ def told(version: int) -> dict[Key, Any]:
 
 
 @pytest.mark.parametrize(
-    ("version", "least", "efforts"), [(FOCUSED, FINE_SIDE, {*FINE}), (REPEATED, 41, {"exhaustive"})]
+    ("version", "least", "efforts"),
+    [
+        (FOCUSED, FINE_SIDE, {*FINE}),
+        (REPEATED, 41, {"exhaustive"}),
+        (FURTHER_ACCUSE, SMALLEST_SIDE, {"exhaustive"}),
+    ],
 )
 def test_what_was_measured_of_a_search_says_nothing_about_later_ones_that_ask_otherwise(
     version: int, least: int, efforts: set[str]

@@ -54,7 +54,8 @@ def test_the_curve_counts_by_classes_and_pictures_of_each() -> None:
 
 
 PHOTO = {"name": "a", "side": 72, "attack": "sig", "target": 3}
-PATCH = ["small-fine5", 3, 1.0, True, 39, 40]
+SMALLEST_PATCH = ["small-fine5", 3, 1.0, True, 39, 40]
+LARGER_PATCH = ["small-fine5", 3, 1.2224, True, 39, 40]
 NOTHING = ["small-fine5", 3, 2.9069, False, 3, 40]
 
 
@@ -74,9 +75,9 @@ def _exhaustive(*further: list[Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("further", "cleared"),
-    [([NOTHING] * 5, True), ([NOTHING, PATCH, NOTHING], False), ([], True)],
+    [([NOTHING] * 5, True), ([NOTHING, LARGER_PATCH, NOTHING], False), ([], True)],
 )
-def test_a_further_search_keeps_a_model_from_being_cleared_and_accuses_of_nothing(
+def test_a_further_search_keeps_a_model_from_being_cleared(
     further: list[list[Any]],
     cleared: bool,  # noqa: FBT001 - parametrised
 ) -> None:
@@ -88,6 +89,27 @@ def test_a_further_search_keeps_a_model_from_being_cleared_and_accuses_of_nothin
     assert (end.p < 0.001) is not cleared
     assert end.queries == row["queries"] + 50 * len(further)
     assert end.row is row
+
+
+@pytest.mark.parametrize(("noise", "accused"), [(None, True), (4, True), (3, False)])
+def test_it_accuses_by_the_smallest_patches_but_of_no_label_that_noise_leads_to(
+    noise: int | None,
+    accused: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    row = _exhaustive(NOTHING, SMALLEST_PATCH, NOTHING)
+    if noise is not None:
+        stage = next(one for one in row["stages"] if one["kind"] == "random-noise")
+        stage["findings"] = [["random-noise", noise, 0.8, True, 14, 40]]
+    end = ended(row, PHOTO, label_null().of("thorough", 10))
+    assert end.suspicious is accused
+    assert not end.cleared
+    if accused:
+        assert end.target == 3
+        assert end.p < 1e-4
+        # It is the last that is asked.
+        assert end.queries == row["queries"] + 50 * 2
+    small = PHOTO | {"side": 60}
+    assert not ended(row, small, label_null().of("thorough", 10)).suspicious
 
 
 def test_what_was_asked_at_exhaustive_before_is_not_up_to_date() -> None:

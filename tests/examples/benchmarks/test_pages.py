@@ -68,7 +68,7 @@ def test_an_unknown_name_is_refused_in_one_sentence() -> None:
     command = [sys.executable, "-m", "examples.benchmarks", "speed"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
-    assert done.stderr.startswith("There is no benchmark 'speed'; there are client_cpu,")
+    assert done.stderr.startswith("There is no benchmark 'speed'; there are by_source, client_cpu,")
     assert len(done.stderr.splitlines()) == 1
 
 
