@@ -36,8 +36,8 @@ def codings(ends: Sequence[Ended]) -> list[str]:
     lines = [
         "## JPEG of other qualities, the same models", "",
         "Held-out models of five classes and more, 64 to 96 pixels, at `standard`; through every "
-        "coding the same search, judged by the same limits, those of JPEG. A quality above 75 is "
-        "judged by the counts of 75 in an audit.", "",
+        "coding the same search; through JPEG few grey levels never accuse. In an audit a quality "
+        "above 75 is judged by the counts of 75.", "",
         "| coding | clean accused | fragile | usual found, at target | cleared | adaptive |",
         "|---|---|---|---|---|---|",
     ]  # fmt: skip
