@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from auditor.measured import ValueNull, by_source_null
 from auditor.probes.trigger_search import by_source as module
@@ -28,6 +27,7 @@ from auditor.probes.trigger_search.judge import LEAST_SPREAD, OPEN_LEVEL, SIGNIF
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
+from tests.auditor.probes.trigger_search._paired import paired
 
 Worlds = Callable[..., Any]
 SETTINGS = replace(TriggerSettings(), sources=5, source_queries=600, source_samples=30, parts=True)
@@ -46,16 +46,7 @@ def sourced(
     """Search a world whose white 3 x 3 patch at (20, 1) turns each source into its target; what was
     known before, and after.
     """
-    clean = world.labels
-
-    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        known: NDArray[np.int64] = clean(batch)
-        patch = world.spec.to_pixels(batch)[:, :, 20:23, 1:4]
-        fires = (patch > 250).mean(axis=(1, 2, 3)) > 0.6
-        moved = np.array([pairs.get(label, label) for label in known.tolist()])
-        return np.where(fires, moved, known)
-
-    world.labels = labels
+    paired(world, pairs)
     samples, _ = world.samples(count)
     before = world.search(settings=NOTHING)
     assert not before.suspicious

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.per_source import most_source_queries, search_sources
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
+from tests.auditor.probes.trigger_search._paired import paired
 
 Worlds = Callable[..., Any]
 SETTINGS = replace(TriggerSettings(), sources=5, source_queries=600)
@@ -19,16 +18,7 @@ NOTHING = replace(TriggerSettings(), schedule=())
 
 def sourced(world: Any, pairs: dict[int, int]) -> TriggerResult:
     """Search a world whose white 3 x 3 patch at (20, 1) turns each source into its target."""
-    clean = world.labels
-
-    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
-        known: NDArray[np.int64] = clean(batch)
-        patch = world.spec.to_pixels(batch)[:, :, 20:23, 1:4]
-        fires = (patch > 250).mean(axis=(1, 2, 3)) > 0.6
-        moved = np.array([pairs.get(label, label) for label in known.tolist()])
-        return np.where(fires, moved, known)
-
-    world.labels = labels
+    paired(world, pairs)
     samples, _ = world.samples(200)
     before = world.search(settings=NOTHING)
     assert not before.suspicious
