@@ -77,6 +77,7 @@ __all__ = [
     "label_rates",
     "label_rates_before",
     "of_earlier_search",
+    "of_plans_since",
     "per_source_null",
     "provenance",
     "read_numbers",
@@ -161,6 +162,11 @@ def of_earlier_search(
 def earlier_search() -> bool:
     """True inside of :func:`of_earlier_search` of the search for the most successful change."""
     return _EARLIER.get()[0]
+
+
+def of_plans_since(version: int) -> bool:
+    """False inside of :func:`of_earlier_search` of a plan of before ``version``."""
+    return _EARLIER.get()[2] >= version
 
 
 @cache

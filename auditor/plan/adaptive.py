@@ -24,6 +24,7 @@ from auditor.probes.further_searches import (
     FURTHER_STREAM,
     further_limits,
     joined,
+    may_accuse,
     patches_alone,
     shown_only,
 )
@@ -131,11 +132,12 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         )  # fmt: skip
         found = confirm(found, again)
     fewer, kinds = shown_only(limits), None
-    if plan.version >= FURTHER_ACCUSE:
+    known = may_accuse(spec.shape, len(np.unique(samples[1])), lossy=spec.lossy)
+    if plan.version >= FURTHER_ACCUSE and known:
         # What may accuse pays for the kinds of change of all searches.
         kinds = found.comparisons // plan.looks + len(settings.further)
         assert found.by_label is not None
-        fewer = further_limits(limits, spec.shape, found.by_label.habits)
+        fewer = further_limits(limits, found.by_label.habits)
     for number, key in enumerate(settings.further, 1):
         if found.suspicious:
             break

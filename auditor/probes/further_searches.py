@@ -14,8 +14,14 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
+from auditor.measured import FEW_CLASSES
 from auditor.probes.label_search.judge import AccusingLimits
-from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    FINE,
+    FINE_SIDE,
+    LabelSearchSettings,
+)
 from auditor.probes.second_search import same_kind
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 
@@ -38,27 +44,30 @@ near the usual level then, so that no second search need find it again. Of 55 cl
 94 pixels none had a patch below 2.3 cells that carries one label alone, or below 0.0002, in five
 further searches each; of 14 backdoored ones that the first search had missed six had."""
 SMALLEST_SIDE = 64
-"""Larger side, in pixels, from which on they do: below it clean models need as little."""
+"""Side, in pixels, from which on they do: below it clean models need as little."""
 
 
-def further_limits(
-    limits: AccusingLimits, shape: Sequence[int], habits: AbstractSet[int]
-) -> AccusingLimits:
+def may_accuse(shape: Sequence[int], classes: int, *, lossy: bool) -> bool:
+    """True if further searches were measured: of lossless pictures of ``shape`` ``(c, h, w)`` or
+    ``(h, w)``, for a task of so many ``classes``. Elsewhere they accuse of nothing.
+    """
+    sized = min(shape[-2:]) >= SMALLEST_SIDE and max(shape[-2:]) < FINE_SIDE
+    return sized and classes >= FEW_CLASSES and not lossy
+
+
+def further_limits(limits: AccusingLimits, habits: AbstractSet[int]) -> AccusingLimits:
     """``limits`` of a search that a further one follows.
 
     Args:
         limits: of the search before.
-        shape: ``(c, h, w)`` or ``(h, w)`` of the pictures.
         habits: labels that the model falls back on, by the search before: a further one draws no
             noise.
     """
-    if max(shape[-2:]) < SMALLEST_SIDE:
-        return shown_only(limits)
     return replace(limits, level=SUREST, values={"small": SMALLEST}, habits=habits)
 
 
 def shown_only(limits: AccusingLimits) -> AccusingLimits:
-    """The same in plans of version 10: nothing accuses."""
+    """The same where nothing accuses, as in plans of version 10."""
     return replace(limits, values={})
 
 

@@ -16,15 +16,20 @@ from auditor.measured import (
     LabelPopulation,
     LabelRates,
     label_rates,
+    of_plans_since,
     small_label_rates,
     trigger_clearing,
 )
+from auditor.plan.digest import FURTHER_ACCUSE
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import EFFORTS, Effort, searched_by_label
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.clearing import cleared_seldom
 from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
 from auditor.verdict.verdict import MAX_ERROR
+
+FURTHER_QUERIES = 70_000
+"""What further searches ask about, where they were measured."""
 
 
 def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str, LabelRates]:
@@ -33,16 +38,25 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
 
     JPEG of a better quality than any measured is judged by the nearest below it. Empty if nothing
     like it was measured. Tasks of three and four classes have those of more where none of them was:
-    :func:`judged` tells that they decide nothing then.
+    :func:`judged` tells that they decide nothing then. ``exhaustive`` has those of ``thorough``
+    where it was not measured: what it asks besides accuses of nothing there.
     """
     near = [one for one in _alike(shape, classes) if _holds(one, shape, encoding)]
     best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
     if best is None:
         return {}
     clears = not best.backdoored_to or max(shape[1:]) <= best.backdoored_to
-    return {
+    efforts: dict[str, LabelRates] = {
         name: replace(best.efforts[name], clears=clears) for name in EFFORTS if name in best.efforts
     }
+    first = efforts.get("thorough")
+    unknown = "exhaustive" not in efforts and searched_by_label(tuple(shape[1:]))
+    if first is not None and unknown and of_plans_since(FURTHER_ACCUSE):
+        efforts["exhaustive"] = replace(
+            first, not_found=first.not_found + FURTHER_QUERIES,
+            begins_with=(first.usual_cleared, first.usual),
+        )  # fmt: skip
+    return efforts
 
 
 def group_of(classes: int) -> ClassGroup:

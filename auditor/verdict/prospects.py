@@ -10,7 +10,7 @@ from auditor.measured import ErrorRates, LabelRates, label_null, trigger_error_r
 from auditor.plan.digest import BY_SOURCE
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_search.settings import searched_by_label
+from auditor.probes.label_search.settings import AFTER_SUCCESS, searched_by_label
 from auditor.verdict.clearing import LEAST_CLEARING, Need, clearing_need
 from auditor.verdict.label_scope import (
     accuses_at,
@@ -84,7 +84,9 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
         return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
-    obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
+    further = plan.by_label is not None and plan.by_label.further
+    judged_by = AFTER_SUCCESS[0] if further else effort
+    obstacle = obstacle or ("" if label_null().of(judged_by, classes) else "effort")
     by_effort = rates_for(spec.shape, spec.encoding, classes)
     measured = by_effort.get(effort)
     accuses = measured is not None and accuses_at(measured)

@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
-from auditor.probes.further_searches import further_limits, patches_alone
+from auditor.probes.further_searches import (
+    further_limits,
+    may_accuse,
+    patches_alone,
+    shown_only,
+)
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.judge import (
     NOISE,
@@ -278,8 +283,10 @@ def _further_end(row: Record, stage: Record, model: Record, null: Mapping[str, L
     part, of_alone = {**row, **stage, "stages": [stage]}, like(null, alone)
     paid = len(like(null, settings)) + len(settings.further)
     held = findings(stages(row)[NOISE]) if NOISE in stages(row) else []
-    usual = _limits(row, model)
-    limits = further_limits(usual, (model["side"], model["side"]), habits_of(held, usual))
+    usual, shape = _limits(row, model), (model["side"], model["side"])
+    limits = shown_only(usual)
+    if may_accuse(shape, row["classes"], lossy=coding(row) != LOSSLESS):
+        limits = further_limits(usual, habits_of(held, usual))
     judged = judge(findings(stage), of_alone, row["classes"], limits)
     best = next((one for one in judged if one.suspicious(paid)), None)
     end = _open_or_clear(part, model, of_alone, alone)

@@ -11,6 +11,7 @@ import pytest
 from auditor.probes.further_searches import (
     further_limits,
     joined,
+    may_accuse,
     patches_alone,
     shown_only,
 )
@@ -73,14 +74,25 @@ def test_the_smallest_patches_accuse_alone_and_of_no_label_that_noise_leads_to(
     worlds: MakeWorld,
 ) -> None:
     photo = limits_for((3, 80, 80))
-    few = further_limits(photo, (3, 80, 80), {0})
+    few = further_limits(photo, {0})
     # The patch is larger than two cells, and the search a short one.
     assert not searched(worlds, "patch", few).suspicious
     more = replace(few, level=photo.level, values={"small": 2.0})
     assert searched(worlds, "patch", more).suspicious
     assert not searched(worlds, "clean", more).suspicious
-    habit = further_limits(photo, (3, 80, 80), {2})
+    habit = further_limits(photo, {2})
     assert not searched(worlds, "patch", replace(more, habits=habit.habits)).suspicious
+
+
+@pytest.mark.parametrize(
+    ("side", "classes", "lossy", "may"),
+    [(64, 5, False, True), (96, 10, False, True), (63, 5, False, False), (97, 5, False, False),
+     (80, 4, False, False), (80, 5, True, False)],
+)  # fmt: skip
+def test_it_may_accuse_where_it_was_measured(
+    side: int, classes: int, *, lossy: bool, may: bool
+) -> None:
+    assert may_accuse((3, side, side), classes, lossy=lossy) is may
 
 
 def test_of_two_searches_the_one_that_speaks_more_against_the_model_is_shown(

@@ -379,16 +379,23 @@ NOISY = replace(NOTHING, comparisons=12, by_label=replace(TERMS, habits=frozense
 
 @pytest.mark.parametrize(
     ("version", "side", "values"),
-    [(PLAN_VERSION, 72, {"small": 1.0}), (PLAN_VERSION, 48, {}), (10, 72, {})],
+    [
+        (PLAN_VERSION, 72, {"small": 1.0}),
+        (PLAN_VERSION, 48, {}),
+        (PLAN_VERSION, 100, {}),
+        (10, 72, {}),
+    ],
 )
-def test_a_further_search_accuses_of_the_smallest_patches_of_larger_pictures_alone(
+def test_a_further_search_accuses_of_the_smallest_patches_where_it_was_measured(
     monkeypatch: pytest.MonkeyPatch, version: int, side: int, values: dict[str, float]
 ) -> None:
     plan, spec = (
         large(version, effort="exhaustive", side=side),
         replace(SPEC, shape=(1, side, side)),
     )
-    found, asked = ended_with(monkeypatch, plan, NOISY, *(NOTHING,) * 5, spec=spec)
+    assert plan.by_label is not None
+    further = len(plan.by_label.further)
+    found, asked = ended_with(monkeypatch, plan, NOISY, *(NOTHING,) * further, spec=spec)
     assert not found.suspicious
     limits = asked[1][3]
     assert limits.values == values
@@ -396,7 +403,7 @@ def test_a_further_search_accuses_of_the_smallest_patches_of_larger_pictures_alo
         assert limits.level == SUREST < limits_for(spec.shape).level / 10
         assert limits.habits == {3}
     # What accuses pays for the kinds of the first search and of all that follow it.
-    assert kinds == [None, *([12 + 5 if version > 10 else None] * 5)]
+    assert kinds == [None, *([12 + 5 if values else None] * further)]
 
 
 def test_one_that_accuses_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec, LabelSpace
-from auditor.measured import Counted, LabelPopulation, LabelRates
+from auditor.measured import Counted, LabelPopulation, LabelRates, of_earlier_search
 from auditor.probes.label_search.settings import Effort
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
@@ -115,8 +115,8 @@ def test_two_classes_are_judged_by_models_of_two_classes(monkeypatch: pytest.Mon
     of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, "two")
     populations = (*measured_as(thorough=GOOD), of_two)
     monkeypatch.setattr(module, "label_rates", lambda: populations)
-    assert rates_for((3, 64, 64), "png", 2) == {"thorough": POOR}
-    assert rates_for((3, 64, 64), "png", 3) == {"thorough": GOOD}
+    assert rates_for((3, 64, 64), "png", 2)["thorough"] == POOR
+    assert rates_for((3, 64, 64), "png", 3)["thorough"] == GOOD
     found = result(effort="thorough", suspicious=True, classes=2)
     assert label_evidence(found, terms(found), NAMES, SPEC).suspicious
     nothing = result(effort="thorough", classes=2)
@@ -128,6 +128,23 @@ def test_two_classes_are_judged_by_models_of_two_classes(monkeypatch: pytest.Mon
         evidence = label_evidence(found, terms(found), NAMES, other)
         assert not evidence.suspicious
         assert f"{words} in tasks of two classes" in sentence(evidence.reason)
+
+
+def test_where_exhaustive_was_not_measured_it_has_the_rates_of_thorough_which_it_begins_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "label_rates", lambda: measured_as(standard=POOR, thorough=GOOD))
+    found = rates_for((3, 64, 64), "png", 10)
+    first, dearer = found["thorough"], found["exhaustive"]
+    assert (dearer.accused, dearer.clean) == (first.accused, first.clean)
+    assert (dearer.usual_found, dearer.begins_with) == (
+        first.usual_found, (first.usual_cleared, first.usual),
+    )  # fmt: skip
+    assert dearer.not_found > first.not_found
+    # Before version 11 it may accuse, or searched otherwise; small pictures were measured.
+    with of_earlier_search(earlier=False, by_label=False, version=10):
+        assert {*rates_for((3, 64, 64), "png", 10)} == {"standard", "thorough"}
+    assert {*rates_for((3, 64, 64), "jpeg:70", 10)} == set()
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -187,7 +204,7 @@ def test_a_search_is_judged_by_models_that_were_asked_alike(
     assert rates_for((3, 64, 64), "float32", 10) == {"standard": POOR}
     assert rates_for((3, 64, 96), "png", 10) == {"standard": POOR}
     assert rates_for((3, 64, 64), "jpeg:80", 10) == {"standard": GOOD}
-    assert rates_for((3, 64, 64), "jpeg:100", 10) == {"thorough": GOOD}
+    assert rates_for((3, 64, 64), "jpeg:100", 10)["thorough"] == GOOD
     assert rates_for((1, 128, 160), "png", 10) == {"quick": POOR}
     for shape, encoding in (
         ((3, 64, 128), "png"),
