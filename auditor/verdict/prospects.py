@@ -93,9 +93,8 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     obstacle = obstacle or ("" if accuses else "alarms")
     lowest: str = effort if accuses else accusing_effort(by_effort) or ""
     able = [name for name, one in by_effort.items() if clears_at(one)]
-    rates = None
-    if measured is not None and obstacle in {"", "alarms"}:
-        rates = _errors(measured)
+    known = measured is not None and obstacle in {"", "alarms"}
+    rates = _errors(measured) if measured is not None and known else None
     clears = not obstacle and effort in able and samples >= LEAST_CLEARING
     return Prospects(
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
