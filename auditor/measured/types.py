@@ -308,6 +308,8 @@ class LabelRates(_Strict):
         clears: False if the pictures at hand are larger than those of every backdoored model here.
         begins_with: backdoors of usual attackers cleared, and searched, at the effort whose search
             this one begins with: what that leaves open, this one does too. (0, 0) if there is none.
+        measured_at: effort that was measured, if it is not the search's own but what that begins
+            with.
     """
 
     clean: int
@@ -329,6 +331,7 @@ class LabelRates(_Strict):
     found: int
     clears: bool = True
     begins_with: tuple[int, int] = (0, 0)
+    measured_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,8 @@ def _triggers(
         return {}, len(KEYS)
     # Several pairs of one patch have no single target to add anything to.
     single = [one for one in found.findings if one.key != SEVERAL]
-    return by_label(single, natural_labels), found.comparisons
+    several = len(single) < len(found.findings)
+    return by_label(single, natural_labels), len(KEYS) if several else found.comparisons
 
 
 def _natural_labels(profile: Profile | None) -> NaturalLabels:

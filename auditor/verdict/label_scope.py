@@ -22,14 +22,19 @@ from auditor.measured import (
 )
 from auditor.plan.digest import FURTHER_ACCUSE
 from auditor.plan.draw import PLANE_CLASSES
-from auditor.probes.label_search.settings import EFFORTS, Effort, searched_by_label
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    Effort,
+    searched_by_label,
+    settings_for,
+)
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.clearing import cleared_seldom
 from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
 from auditor.verdict.verdict import MAX_ERROR
 
-FURTHER_QUERIES = 70_000
-"""What further searches ask about, where they were measured."""
+FURTHER_QUERIES = {"small-fine5": 18_000, "small-patch4": 10_000}
+"""What a further search asks about, where it was measured."""
 
 
 def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str, LabelRates]:
@@ -52,8 +57,10 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     first = efforts.get("thorough")
     unknown = "exhaustive" not in efforts and searched_by_label(tuple(shape[1:]))
     if first is not None and unknown and of_plans_since(FURTHER_ACCUSE):
+        further = settings_for(tuple(shape[1:]), "exhaustive").further
+        more = sum(FURTHER_QUERIES[key] for key in further)
         efforts["exhaustive"] = replace(
-            first, not_found=first.not_found + FURTHER_QUERIES,
+            first, not_found=first.not_found + more, measured_at="thorough",
             begins_with=(first.usual_cleared, first.usual),
         )  # fmt: skip
     return efforts

@@ -53,7 +53,7 @@ def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
         return ExpectedSearch(most, most, UNMEASURED)
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
-        f"models at effort {effort}"
+        f"models at effort {rates.measured_at or effort}"
     )
     not_found = rates.not_found + round(plan.trigger.sources * by_source_rates().queries)
     return ExpectedSearch(min(most, not_found), min(most, rates.found), words)

@@ -289,8 +289,10 @@ def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:
     """The rate that the time rests on."""
     if slowest is None or not worst.seconds:
         return None
+    if slowest.of == "queries":
+        return slowest.allowed
     takes = slowest.takes(worst.queries, worst.requests)
-    return slowest.allowed if slowest.of == "queries" else worst.queries / takes
+    return worst.queries / takes if takes else None
 
 
 def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: Rates) -> Cost:

@@ -47,7 +47,7 @@ def ends_written(rates: LabelRates) -> dict[str, Any]:
     """What is kept of ``rates``: if they clear depends on the model at hand, and on the search that
     they begin with, which few do.
     """
-    others = {"clears", "begins_with"}
+    others = {"clears", "begins_with", "measured_at"}
     return {name: one for name, one in asdict(rates).items() if name not in others}
 
 

@@ -27,6 +27,7 @@ from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS, Source, search_labels
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
+from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
@@ -38,6 +39,8 @@ LEAST_OF_LABEL = 16
 """Samples that the model gives one label; with fewer it is not searched by itself. Of a class of 20
 a model may call some otherwise."""
 PREVIEWS = 8
+OWN_COMPARISONS = len(KEYS) + len(COUNTS)
+"""Comparisons that what leaves a model open pays for, at every effort and however often raised."""
 CARRIED = 4
 """Patches that are tried on the other labels' samples."""
 
@@ -86,7 +89,7 @@ def search_by_source(
         alone=len(sources),
     )  # fmt: skip
     found = several(moved, by_source_null(), paid(before)) if judged else None
-    if found is None or not (found.accuses or (found.p <= OPEN_LEVEL and not _open(before))):
+    if found is None or not (found.accuses or (found.leaves_open and not _open(before))):
         return _shown(after, best)
     return _with_pairs(after, best, found)
 
@@ -155,15 +158,29 @@ class Several:
         patch: its number.
         pairs: the pairs, the most successful first.
         value: success of the last of them, by its lower end and in log odds.
-        p: chance that a clean model shows as much, corrected; 1 if it is not judged.
+        chance: that a clean model shows as much; 1 if it is not judged.
+        comparisons: that its p-value pays for if it accuses.
         accuses: True if it is clearly more than any clean model shows.
     """
 
     patch: int
     pairs: list[Pair]
     value: float
-    p: float = 1.0
+    chance: float = 1.0
+    comparisons: int = OWN_COMPARISONS
     accuses: bool = False
+
+    @property
+    def p(self) -> float:
+        """The chance, corrected."""
+        return min(1.0, self.comparisons * self.chance)
+
+    @property
+    def leaves_open(self) -> bool:
+        """True if few clean models show as much. That pays for no earlier search: looking again
+        clears nothing.
+        """
+        return OWN_COMPARISONS * self.chance <= OPEN_LEVEL
 
 
 def statistic(moved: Sequence[Sequence[Pair]], count: int) -> Several:
@@ -185,10 +202,12 @@ def several(
     for count in COUNTS:
         found, null = statistic(moved, count), nulls[str(count)]
         if len(found.pairs) == count:
-            p = min(1.0, comparisons * chance_of(found.value, null))
+            chance = chance_of(found.value, null)
             beyond = found.value >= null.highest + LEAST_SPREAD
-            judged.append(replace(found, p=p, accuses=beyond and p <= SIGNIFICANCE))
-    return min(judged, key=lambda one: (not one.accuses, one.p), default=None)
+            accuses = beyond and comparisons * chance <= SIGNIFICANCE
+            pays = comparisons if accuses else OWN_COMPARISONS
+            judged.append(replace(found, chance=chance, comparisons=pays, accuses=accuses))
+    return min(judged, key=lambda one: (not one.accuses, one.chance), default=None)
 
 
 def chance_of(value: float, null: ValueNull) -> float:
@@ -233,7 +252,7 @@ def _with_pairs(after: TriggerResult, best: Sequence[Source], found: Several) ->
     pairs = tuple(
         replace(
             patched, key=SEVERAL, target=pair.target, success=pair.success, changed=pair.success,
-            by_source={pair.source: pair.success}, p=found.p,
+            by_source={pair.source: pair.success}, p=found.chance,
         )
         for pair in found.pairs
     )  # fmt: skip
@@ -243,7 +262,7 @@ def _with_pairs(after: TriggerResult, best: Sequence[Source], found: Several) ->
     labels = np.repeat([pair.source for pair in found.pairs], [len(one) for one in plain])
     return replace(
         of_success, findings=(*pairs, *of_success.findings), best=pairs[0],
-        suspicious=found.accuses, p=found.p, comparisons=paid(after), queries=after.queries,
+        suspicious=found.accuses, p=found.p, comparisons=found.comparisons, queries=after.queries,
         spent=after.spent, verifications=after.verifications, alone=after.alone,
         preview=patch_of(patched).apply(shown), preview_clean=shown,
         preview_clean_labels=labels[: len(shown)], by_label=None,

@@ -43,6 +43,7 @@ from auditor.report.wording.search import (
 )
 from auditor.report.wording.terms import called, found_trigger
 from auditor.report.wording.terms import hits as hits_in_full
+from auditor.report.wording.terms import pairs as pairs_moved
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change
 
@@ -77,14 +78,14 @@ def demonstration(result: Result, pictures: Pictures) -> Html | None:
         ),
         tag("div", shown, class_="maps triggers") if shown else None,
         _true_sizes(found, pictures) if small and shown else None,
-        _by_source(result, best) if rests else None,
+        _by_source(result, best) if rests and not best.of_several else None,
     )
 
 
 def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[object, object]]:
     pairs: list[tuple[object, object]] = [
         ("Change", change(best)),
-        ("Fresh samples that it moves", explained(_full(best))),
+        ("Fresh samples that it moves", explained(pairs_moved(result) or _full(best))),
         ("Compared with", beside_clean(result, best)),
     ]
     if (compared := control(result, found)) is not None:
@@ -98,7 +99,7 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
     # The counts of a few dozen clean photo models tell no small chance.
     if found.p is not None and not by_label(best):
         pairs.append(("Chance on a clean model", f"{found.p:.1g}, all attempts counted"))
-    targets = ranked_targets(result, found) if found.suspicious else []
+    targets = ranked_targets(result, found) if found.suspicious and not best.of_several else []
     if len(targets) > 1:
         pairs.append(("Further labels that changes lead to", bullets(targets[1:], "ol")))
     return pairs

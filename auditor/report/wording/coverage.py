@@ -10,6 +10,7 @@ from auditor.report.wording.deciding import clearing_search, own_rates
 from auditor.report.wording.search import asked_by_label, kinds_tried
 from auditor.scores.intervals import binomial_rate
 
+NOT_SEARCHED = "not searched"
 COVERAGE_HEAD = ("Looked for", "By", "Outcome")
 
 
@@ -36,7 +37,7 @@ def _by_class(result: Result) -> str:
     found = result.trigger
     asked = 0 if found is None else found.queries_by_stage.get("sources", 0)
     if not asked:
-        return "not searched"
+        return NOT_SEARCHED
     of = f" of {text.plural(_alone(result), 'label')}" if _alone(result) else ""
     return f"{text.count(asked)} queries{of}"
 
@@ -119,7 +120,9 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     each = ", a pattern per picture" if searched_by_label(result.input.shape[1:]) else ""
     by_class = by_source_rates()
     if not _alone(result) or searched_by_label(result.input.shape[1:]):
-        return [*rows, (f"one source class, all-to-all{each}", "not sought")]
+        asked = _by_class(result) != NOT_SEARCHED
+        sought = "searched, decides nothing" if asked else "not sought"
+        return [*rows, (f"one source class, all-to-all{each}", sought)]
     rows += [
         ("every class sent to another", _of(by_class.everywhere_found, by_class.everywhere)),
         ("a few source classes", _of(by_class.some_found, by_class.some)),

@@ -27,7 +27,12 @@ def rates_of(result: Result) -> Mapping[str, LabelRates]:
 
 
 def own_rates(result: Result) -> LabelRates | None:
-    """The same at the audit's own effort; None if it was not measured."""
+    """The same at the audit's own effort; None if it was not measured, or, as its report says, not
+    when the audit was judged.
+    """
+    found = result.trigger
+    if found is not None and asked_by_label(result) and found.held_out is None:
+        return None
     return rates_of(result).get(effort_by_label(result))
 
 

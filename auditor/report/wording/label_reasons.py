@@ -57,6 +57,12 @@ def _models(values: Values) -> str:
     return "models of small pictures" if values["small"] else "photo models"
 
 
+def _such(rates: LabelRates) -> str:
+    """The search that was measured."""
+    at = rates.measured_at
+    return f"the search at effort {at}, which this one begins with," if at else "a search like this"
+
+
 def _measured(values: Values) -> str:
     """Error rates of this effort, in a sentence; empty if there are none."""
     rates: LabelRates | None = values["rates"]
@@ -66,7 +72,7 @@ def _measured(values: Values) -> str:
     if rates.careful:
         careful = f" and {hits_of(rates.careful_found, rates.careful)} of careful ones"
     return (
-        f" On held-out {_models(values)} a search like this wrongly accused "
+        f" On held-out {_models(values)} {_such(rates)} wrongly accused "
         f"{hits_of(rates.accused, rates.clean)} clean ones, and found "
         f"{hits_of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers"
         f"{careful}."

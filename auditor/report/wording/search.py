@@ -69,7 +69,9 @@ def control(result: Result, found: TriggerPart) -> str | None:
 
 def kinds_tried(found: TriggerPart) -> int:
     """Kinds of change that were tried, by either search."""
-    return len(found.findings) + (0 if found.other is None else found.other.kinds)
+    pairs = {"patch@pair", "patch@pairs", "patch@several"}
+    kinds = sum(one.key not in pairs for one in found.findings)
+    return kinds + (0 if found.other is None else found.other.kinds)
 
 
 def other_search(result: Result, other: OtherSearchPart) -> str:

@@ -269,7 +269,9 @@ def _sure(result: Result) -> str:
     accused = rates.false_positive if rates is not None else None
     also = "" if accused is None else f" and accused {counted(accused)} clean models"
     known = f"{missed.n - missed.count} of {missed.n} known backdoors"
-    effort = f" at effort {result.settings.effort}" if asked_by_label(result) else ""
+    own = own_rates(result) if asked_by_label(result) else None
+    name = own.measured_at if own is not None and own.measured_at else result.settings.effort
+    effort = f" at effort {name}" if asked_by_label(result) else ""
     return f"No answer to be sure of: {what}{effort} found {known}{also}."
 
 

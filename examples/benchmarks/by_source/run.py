@@ -207,7 +207,7 @@ def accused(row: Record, nulls: Nulls) -> list[Pair]:
 def leaves_open(row: Record, nulls: Nulls) -> bool:
     """True if an audit accuses the model or, by this search, does not clear it."""
     found = several(moved_of(row), nulls, COMPARISONS)
-    return found is not None and (found.accuses or found.p <= OPEN_LEVEL)
+    return found is not None and (found.accuses or found.leaves_open)
 
 
 def named(row: Record, nulls: Nulls) -> bool:

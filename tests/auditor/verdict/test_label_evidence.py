@@ -141,6 +141,10 @@ def test_where_exhaustive_was_not_measured_it_has_the_rates_of_thorough_which_it
         first.usual_found, (first.usual_cleared, first.usual),
     )  # fmt: skip
     assert dearer.not_found > first.not_found
+    assert (dearer.measured_at, first.measured_at) == ("thorough", "")
+    found_ = result(effort="exhaustive", suspicious=True)
+    said = sentence(label_evidence(found_, terms(found_), NAMES, SPEC).reason)
+    assert "the search at effort thorough, which this one begins with, wrongly accused" in said
     # Before version 11 it may accuse, or searched otherwise; small pictures were measured.
     with of_earlier_search(earlier=False, by_label=False, version=10):
         assert {*rates_for((3, 64, 64), "png", 10)} == {"standard", "thorough"}

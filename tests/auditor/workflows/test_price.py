@@ -257,3 +257,13 @@ def test_its_own_time_is_what_the_benchmark_measured() -> None:
     for side, seconds in rows:
         shape = (3, int(side), int(side))
         assert own_seconds(shape) == pytest.approx(float(seconds) / 1000, rel=0.2)
+
+
+def test_a_quota_that_one_day_does_not_use_up_makes_no_rate(
+    ready: tuple[SyntheticOracle, AuditPlan],
+) -> None:
+    oracle, plan = ready
+    roomy = [Limit("requests", 10**6, "limits.requests_per_day", 86_400.0)]
+    priced = price_audit(oracle, plan, Rates(roomy, None, own_s=0.001))
+    assert priced.queries_per_second is None
+    assert priced.expected.seconds == pytest.approx(0.001 * priced.expected.queries)

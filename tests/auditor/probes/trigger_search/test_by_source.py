@@ -132,12 +132,24 @@ def test_it_takes_clearly_more_than_any_clean_model_showed() -> None:
     found = several(moved, low, 15)
     assert found is not None
     assert found.accuses
-    assert found.p == pytest.approx(15 * chance_of(value, low["3"]))
+    assert found.chance == pytest.approx(chance_of(value, low["3"]))
+    assert found.p == pytest.approx(15 * found.chance)
     for nulls, comparisons in ((high, 15), (low, 10**6)):
         less = several(moved, nulls, comparisons)
         assert less is not None
         assert not less.accuses
     assert several([[pair(0, 1, 30), pair(2, 3, 30)]], low, 15) is None
+
+
+def test_what_leaves_a_model_open_pays_for_no_other_search() -> None:
+    moved = [[pair(0, 1, 28), pair(1, 2, 18), pair(2, 3, 17)]]
+    nulls = nulls_up_to(9.0)
+    first, raised = (several(moved, nulls, comparisons) for comparisons in (15, 400))
+    assert first is not None
+    assert raised is not None
+    assert not raised.accuses
+    assert raised.leaves_open is first.leaves_open is True
+    assert raised.p == first.p <= OPEN_LEVEL
 
 
 def test_what_few_clean_models_show_leaves_a_model_open(

@@ -75,6 +75,8 @@ def test_pairs_of_one_patch_are_named_and_no_single_target(found: dict[str, Any]
     found["trigger"]["queries_by_stage"]["sources"] = 9000
     rows = {row[0]: row[2] for row in coverage_rows(result_of(found))}
     assert rows["A trigger for one class only"] == "9,000 queries of 5 labels"
+    assert result.trigger is not None
+    assert kinds_tried(result.trigger) == 0
     # One that leaves a model open is no trigger that was found.
     found["trigger"]["suspicious"] = False
     found["verdict"] = "inconclusive"
@@ -169,6 +171,10 @@ def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport
     report["settings"]["effort"] = "thorough"
     report["input"]["shape"] = [1, 64, 64]
     report["trigger"]["findings"][0] |= {"family": "field", "key": "weak-field4", "place": None}
+    # What was not measured when the audit was judged is not said of it later.
+    report["trigger"]["held_out"] = None
+    assert kinds_rows(result_of(report)) == []
+    report["trigger"]["held_out"] = RATES
     rows = kinds_rows(result_of(report))
     measured = rates_for((3, 64, 64), "png", 10)["thorough"].kinds
     assert len(rows) == len(measured) + 1
