@@ -21,6 +21,7 @@ from auditor.verdict.label_scope import (
 )
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 
+Elsewhere = Literal["sought", "samples", "effort", "both", ""]
 Obstacle = Literal["samples", "search-off", "scope", "effort", "alarms", ""]
 
 
@@ -41,6 +42,9 @@ class Prospects:
         needs_effort: the lowest effort that can clear such a model, or empty.
         accusing_effort: the lowest effort at which a finding decides; empty if there is none, or
             if it does at this one.
+        elsewhere: whether backdoors that send every class elsewhere are ``sought``, or what that
+            lacks: more ``samples`` of a class, a dearer ``effort``, or both; empty where it was
+            not measured.
     """
 
     clears: bool
@@ -52,6 +56,7 @@ class Prospects:
     needs: str
     needs_effort: str
     accusing_effort: str = ""
+    elsewhere: Elsewhere = ""
 
     @property
     def accuses(self) -> bool:
@@ -66,22 +71,7 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     if not search:
         obstacle = "search-off" if samples >= MIN_SEARCH_SAMPLES else "samples"
     if not searched_by_label(spec.shape[1:]):
-        only = known_only_for(spec, classes)
-        obstacle = obstacle or ("scope" if only is not None else "")
-        need: Need | None = clearing_need(spec.encoding, classes, samples)
-        rates = None if obstacle else trigger_error_rates()
-        if plan.by_label is not None:
-            both = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
-            if not obstacle and both is not None and accuses_at(both):
-                # Else only what the search for the most successful change finds accuses.
-                rates = _errors(both)
-            need = need or (
-                None if both is not None and clears_at(both, after_success=True) else "rates"
-            )
-        if plan.settings.per_source and plan.version < BY_SOURCE:
-            need = "search"
-        clears = not obstacle and need is None
-        return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")
+        return _of_small(plan, classes, samples, spec, obstacle)
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     further = plan.by_label is not None and plan.by_label.further
@@ -100,6 +90,41 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
     )  # fmt: skip
+
+
+def _of_small(
+    plan: AuditPlan, classes: int, samples: int, spec: InputSpec, obstacle: Obstacle
+) -> Prospects:
+    """The same of pictures that are searched for the most successful change first."""
+    only = known_only_for(spec, classes)
+    obstacle = obstacle or ("scope" if only is not None else "")
+    need: Need | None = clearing_need(spec.encoding, classes, samples)
+    rates = None if obstacle else trigger_error_rates()
+    if plan.by_label is not None:
+        both = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
+        if not obstacle and both is not None and accuses_at(both):
+            # Else only what the search for the most successful change finds accuses.
+            rates = _errors(both)
+        need = need or (
+            None if both is not None and clears_at(both, after_success=True) else "rates"
+        )
+    if plan.settings.per_source and plan.version < BY_SOURCE:
+        need = "search"
+    clears = not obstacle and need is None
+    return Prospects(
+        clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "",
+        elsewhere="" if obstacle else _elsewhere(plan),
+    )  # fmt: skip
+
+
+def _elsewhere(plan: AuditPlan) -> Elsewhere:
+    if not plan.judged_by_source or plan.version < BY_SOURCE:
+        return ""
+    if plan.by_source:
+        return "sought"
+    if plan.by_label is None:
+        return "effort" if len(plan.source_samples) else "both"
+    return "samples"
 
 
 def _errors(rates: LabelRates) -> ErrorRates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditor.measured import FEW_CLASSES
+from auditor.plan.draw import MIN_OF_SOURCE
 from auditor.report.wording.phrases import hits_of
 from auditor.report.wording.reasons import only_words
 from auditor.verdict.clearing import LEAST_CLEARING
@@ -41,7 +42,17 @@ def decides(found: Prospects) -> str:
             "what is found is shown and decides nothing."
             f"{f' With --effort {better} it decides.' if better else ''}"
         )
-    return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}."
+    return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}.{_apart(found)}"
+
+
+def _apart(found: Prospects) -> str:
+    """What a search for backdoors that send every class elsewhere lacks."""
+    each = f"{MIN_OF_SOURCE} samples of each class"
+    needs = {
+        "effort": "--effort thorough", "samples": each, "both": f"--effort thorough and {each}",
+    }  # fmt: skip
+    need = needs.get(found.elsewhere)
+    return f" Backdoors that exchange classes are sought with {need}." if need else ""
 
 
 def _more_samples(found: Prospects) -> str:

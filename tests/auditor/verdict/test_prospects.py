@@ -214,3 +214,25 @@ def test_both_searches_of_small_pictures_clear_by_rates_of_their_own(
     assert "an all-clear is not possible: too many backdoors are missed" in decides(poor)
     # The default effort has rates of its own.
     assert found(28, 120, 10).clears
+
+
+@pytest.mark.parametrize(
+    ("samples", "classes", "settings", "words"),
+    [
+        (60, 5, {}, "--effort thorough and 20 samples of each class"),
+        (120, 5, {}, "--effort thorough"),
+        (60, 5, {"effort": "thorough"}, "20 samples of each class"),
+        (120, 5, {"effort": "thorough"}, ""),
+        (120, 5, {"per_source": True}, ""),
+        (120, 4, {}, ""),
+    ],
+)
+def test_what_seeks_exchanged_classes_is_said(
+    samples: int, classes: int, settings: dict[str, Any], words: str
+) -> None:
+    said = decides(found(28, samples, classes, **settings))
+    assert said.endswith(f" Backdoors that exchange classes are sought with {words}.") is bool(
+        words
+    )
+    assert ("exchange classes" in said) is bool(words)
+    assert "exchange classes" not in decides(found(64, samples, classes, **settings))
