@@ -46,7 +46,7 @@ def decides(found: Prospects) -> str:
 
 
 def _apart(found: Prospects) -> str:
-    """What a search for backdoors that send every class elsewhere lacks."""
+    """Needs of a search for backdoors that send every class elsewhere."""
     each = f"{MIN_OF_SOURCE} samples of each class"
     needs = {
         "effort": "--effort thorough", "samples": each, "both": f"--effort thorough and {each}",
