@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,17 +19,12 @@ def recorded_version(record: Mapping[str, Any]) -> int:
     """
     version = record.get("plan_version", UNVERSIONED)
     if type(version) is not int or version not in READABLE_VERSIONS:
+        *first, last = map(str, READABLE_VERSIONS)
         raise EvidenceError(
             f"plan.json is of plan version {str(version)[:20]} and this program reads "
-            f"{in_words(READABLE_VERSIONS)}: verify it with the release that wrote it"
+            f"{', '.join(first)} and {last}: verify it with the release that wrote it"
         )
     return version
-
-
-def in_words(versions: Sequence[int]) -> str:
-    """The versions as a list in a sentence."""
-    *first, last = map(str, versions)
-    return f"{', '.join(first)} and {last}"
 
 
 def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:

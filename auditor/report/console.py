@@ -11,6 +11,7 @@ from auditor.report.wording.terms import SCORE_HEADS, found_trigger, mean_shares
 from auditor.report.wording.text import (
     INTERVAL,
     interval,
+    listed,
     percent,
     rate_interval,
     safe_text,
@@ -42,9 +43,7 @@ def show_result(result: Result, output: Path, files: Sequence[str] = ("report.ht
     if result.not_asked is not None:
         lines.append(_left_out(result.not_asked, partial=result.partial))
     first, *rest = dict.fromkeys((*files, "report.json"))
-    also = f"{', '.join(rest[:-1])} and {rest[-1]}" if len(rest) > 1 else " and ".join(rest)
-    joined = (", " if len(rest) > 1 else " and ") + also if rest else ""
-    lines.append(f"  Report:  {output / first}{joined}")
+    lines.append(f"  Report:  {listed([str(output / first), *rest])}")
     return "\n".join(lines)
 
 

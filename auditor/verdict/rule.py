@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import scipy
-
 from auditor.measured import Rule, ValueNull
+from auditor.probes.trigger_search.judge import tail
 from auditor.probes.trigger_search.search import KEYS
 from auditor.verdict.excess import Excess
 from auditor.verdict.trigger_weight import LabelTrigger
@@ -96,9 +95,7 @@ def p_of(value: float, null: ValueNull | None, comparisons: int = len(KEYS)) -> 
     """
     if null is None:
         return float(min(1.0, max(LEAST_P, comparisons * 10.0 ** -min(value, 300.0))))
-    spread = null.spread * (1.0 + 1.0 / null.models) ** 0.5
-    chance = float(scipy.special.stdtr(null.models - 1, (null.mean - value) / spread))
-    return min(1.0, max(LEAST_P, chance * comparisons / len(KEYS)))
+    return min(1.0, max(LEAST_P, tail(value - null.mean, null) * comparisons / len(KEYS)))
 
 
 def combine_by_label(

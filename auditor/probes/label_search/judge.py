@@ -14,13 +14,10 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import scipy
-
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
 from auditor.probes.label_search.settings import searched_by_label
-from auditor.probes.trigger_search.judge import OPEN_LEVEL
+from auditor.probes.trigger_search.judge import OPEN_LEVEL, tail
 
 LEVEL = 0.005
 """Chance on a clean model, corrected for all kinds, up to which a finding is suspicious: the null's
@@ -204,8 +201,7 @@ def _judged(
 ) -> Judged:
     best, margin, statistic = best_of(found)
     family = family_of(best.key)
-    spread = max(cell.spread, LEAST_SPREAD[family]) * np.sqrt(1.0 + 1.0 / cell.models)
-    p = float(scipy.special.stdtr(cell.models - 1, (statistic - cell.mean) / spread))
+    p = tail(cell.mean - statistic, cell, LEAST_SPREAD[family])
     stands_out = best.carried and margin >= STANDS_OUT[family]
     little = best.value <= limits.most_value(best.key, classes)
     little &= best.label not in habits or best.key in GATHER_NOISE

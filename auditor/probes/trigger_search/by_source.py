@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import ValueNull, by_source_null
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import leaves_open
-from auditor.probes.trigger_search.judge import LEAST_SPREAD, OPEN_LEVEL, SIGNIFICANCE, logit
+from auditor.probes.trigger_search.judge import LEAST_SPREAD, OPEN_LEVEL, SIGNIFICANCE, logit, tail
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS, Source, search_labels
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -141,13 +140,9 @@ def queries_of(moved: Sequence[Sequence[Pair]]) -> int:
 def apart(pairs: Sequence[Pair]) -> list[Pair]:
     """Of a patch's pairs the best one of every target, the most successful first."""
     by_target: dict[int, Pair] = {}
-    for pair in sorted(pairs, key=_low, reverse=True):
+    for pair in sorted(pairs, key=lambda one: -one.success.low):
         by_target.setdefault(pair.target, pair)
     return list(by_target.values())
-
-
-def _low(pair: Pair) -> float:
-    return pair.success.low
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +180,10 @@ class Several:
 
 def statistic(moved: Sequence[Sequence[Pair]], count: int) -> Several:
     """The most that one patch does to ``count`` pairs of as many targets."""
-    every = [
-        Several(number, pairs[:count], logit(_low(pairs[count - 1]) if len(pairs) >= count else 0))
-        for number, pairs in enumerate(map(apart, moved))
-    ]
+    every = []
+    for number, pairs in enumerate(map(apart, moved)):
+        low = pairs[count - 1].success.low if len(pairs) >= count else 0.0
+        every.append(Several(number, pairs[:count], logit(low)))
     return max(every, key=lambda one: one.value, default=Several(0, [], logit(0.0)))
 
 
@@ -202,18 +197,12 @@ def several(
     for count in COUNTS:
         found, null = statistic(moved, count), nulls[str(count)]
         if len(found.pairs) == count:
-            chance = chance_of(found.value, null)
+            chance = tail(found.value - null.mean, null, LEAST_SPREAD)
             beyond = found.value >= null.highest + LEAST_SPREAD
             accuses = beyond and comparisons * chance <= SIGNIFICANCE
             pays = comparisons if accuses else OWN_COMPARISONS
             judged.append(replace(found, chance=chance, comparisons=pays, accuses=accuses))
     return min(judged, key=lambda one: (not one.accuses, one.chance), default=None)
-
-
-def chance_of(value: float, null: ValueNull) -> float:
-    """Chance that a clean model shows at least a statistic ``value``."""
-    spread = max(null.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / null.models)
-    return float(scipy.special.stdtr(null.models - 1, (null.mean - value) / spread))
 
 
 def paid(before: TriggerResult) -> int:
@@ -226,8 +215,7 @@ def most_by_source(settings: TriggerSettings, samples: int) -> int:
     """More than :func:`search_by_source` asks of ``samples``: for each label its samples, its turn,
     and three last steps, each with a verification; and what is carried to the others.
     """
-    last = settings.screen_batch * (settings.screen_images + 2) + 2 * settings.verify_images
-    last += (settings.place_side - settings.small_cells + 1) ** 2 * settings.control_images
+    last = settings.last_step + settings.parts_control
     each = (1 + CARRIED) * settings.source_samples + settings.source_queries + 3 * last
     return samples + settings.sources * each if settings.sources else 0
 

@@ -9,12 +9,13 @@ distribution of logits, with a lower limit to its spread because other recipes d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import scipy
 
-from auditor.measured import NullCell
+from auditor.measured import LabelCell, NullCell, ValueNull
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval, share_of_all
 
@@ -54,10 +55,17 @@ def logit(rate: float, floor: float = FLOOR, ceiling: float = CEILING) -> float:
     return float(np.log(kept / (1.0 - kept)))
 
 
+def tail(distance: float, null: NullCell | LabelCell | ValueNull, least: float = 0.0) -> float:
+    """Chance that the next clean model lies ``distance`` or more to one side of the mean of
+    ``null``, whose spread counts as ``least`` at least: Student's t predictive.
+    """
+    spread = max(null.spread, least) * math.sqrt(1.0 + 1.0 / null.models)
+    return float(scipy.special.stdtr(null.models - 1, -distance / spread))
+
+
 def p_value(success: Interval, cell: NullCell) -> float:
     """Chance that a clean model shows at least the lower end of ``success``."""
-    spread = max(cell.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / cell.models)
-    return float(scipy.special.stdtr(cell.models - 1, (cell.mean - logit(success.low)) / spread))
+    return tail(logit(success.low) - cell.mean, cell, LEAST_SPREAD)
 
 
 def beyond(success: Interval, cell: NullCell) -> bool:

@@ -95,6 +95,7 @@ def search_labels(
         own = pixels[labels == label][: settings.source_samples]
         classes = np.full(len(own), label)
         result = yield from search(spec.from_pixels(own), classes, spec, of_one, seed, {})
+        # Natural patches between two classes of few, alike photographs are large.
         found = [one for one in result.findings if one.key == "patch" and not one.large]
         sources.append(Source(label, own, result, next(iter(found), None)))
     return sources
@@ -104,8 +105,7 @@ def most_source_queries(settings: TriggerSettings, samples: int) -> int:
     """More than :func:`search_sources` asks of ``samples``: for each class its samples, its turn,
     and three last steps, each with a verification.
     """
-    last = settings.screen_batch * (settings.screen_images + 2) + 2 * settings.verify_images
-    each = settings.source_samples + settings.source_queries + 3 * last
+    each = settings.source_samples + settings.source_queries + 3 * settings.last_step
     return samples + settings.sources * each if settings.sources else 0
 
 

@@ -95,6 +95,16 @@ class TriggerSettings:
         return self.least_of_all if self.two_toned else 0.0
 
     @property
+    def last_step(self) -> int:
+        """Queries of a step that is begun, at most, and of a verification at both strengths."""
+        return self.screen_batch * (self.screen_images + 2) + 2 * self.verify_images
+
+    @property
+    def parts_control(self) -> int:
+        """Queries that all small parts of a patch are asked, at most."""
+        return (self.place_side - self.small_cells + 1) ** 2 * self.control_images
+
+    @property
     def most_queries(self) -> int:
         """More than any search asks: its budget, a turn begun just before its end, the extra
         allowance and the polish, and for each kind, and for each of those three, a last step and a
@@ -102,8 +112,6 @@ class TriggerSettings:
         """
         kinds = len({kind for kind, _ in self.schedule})
         turn = max(queries for _, queries in self.schedule)
-        last = self.screen_batch * (self.screen_images + 2) + 2 * self.verify_images
-        parts = (self.place_side - self.small_cells + 1) ** 2
-        controls = 2 * self.verify_images + parts * self.control_images
-        last += controls * (self.two_toned + self.parts)
+        controls = 2 * self.verify_images + self.parts_control
+        last = self.last_step + controls * (self.two_toned + self.parts)
         return self.budget + turn + self.extra_queries + self.polish_queries + (kinds + 3) * last

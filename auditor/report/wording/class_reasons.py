@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditor.report.wording.phrases import Values, hits_of
+from auditor.report.wording.text import listed
 
 PAIR = "{hits} of {samples} samples of label {source} to label {label}"
 
@@ -20,8 +21,8 @@ def trigger_pairs(values: Values) -> str:
 
 def trigger_several(values: Values) -> str:
     """Several pairs that one patch moves."""
-    *others, last = (PAIR.format(**one) for one in values["pairs"])
-    sent = f"Searched class by class: one patch sends {', '.join(others)} and {last}"
+    pairs = listed([PAIR.format(**one) for one in values["pairs"]])
+    sent = f"Searched class by class: one patch sends {pairs}"
     paid = f"(p = {values['p']:.2g}, all {values['comparisons']} looks paid for)"
     if not values["accuses"]:
         return f"{sent}. Few clean models show as much {paid}: it may be natural or planted."

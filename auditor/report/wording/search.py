@@ -9,6 +9,7 @@ from auditor.measured import by_source_rates, label_null_of, trigger_null
 from auditor.probes.label_search.judge import family_of, limits_for
 from auditor.probes.label_search.search import none_found
 from auditor.probes.label_search.settings import label_effort
+from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import (
     ANY_NATURAL,
     LEAST_SUCCESS,
@@ -16,6 +17,7 @@ from auditor.probes.trigger_search.judge import (
     SIGNIFICANCE,
 )
 from auditor.probes.trigger_search.patches import unit_of
+from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, OtherSearchPart, TriggerPart
 from auditor.report.wording.terms import called
@@ -69,8 +71,7 @@ def control(result: Result, found: TriggerPart) -> str | None:
 
 def kinds_tried(found: TriggerPart) -> int:
     """Kinds of change that were tried, by either search."""
-    pairs = {"patch@pair", "patch@pairs", "patch@several"}
-    kinds = sum(one.key not in pairs for one in found.findings)
+    kinds = sum(one.key not in {PAIR, PAIRS, SEVERAL} for one in found.findings)
     return kinds + (0 if found.other is None else found.other.kinds)
 
 

@@ -140,7 +140,7 @@ def pairs(result: Result) -> str:
         if one.of_several
         for source in map(int, one.by_source)
     ]
-    return " and ".join([", ".join(said[:-1]), *said[-1:]] if len(said) > 1 else said)
+    return text.listed(said)
 
 
 def deciding(result: Result) -> ComparisonPart | None:

@@ -8,6 +8,7 @@ the HTML builder escapes markup on top of that.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that never show as themselves: controls, formats (all bidi overrides and
@@ -99,6 +100,11 @@ def seconds(value: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, left = divmod(minutes, 60)
     return f"{hours} h {left} min" if hours else f"{minutes} min {rest} s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``; empty if there are none."""
+    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:

@@ -128,8 +128,7 @@ def training_table(kept: Mapping[str, Record]) -> list[str]:
 
 
 def _median(rows: Sequence[Record], key: str) -> str:
-    # A shadow that calls all pictures its target has none left to reach it.
-    return f"{np.nanmedian([row[key] for row in rows]):.2f}" if rows else "–"
+    return f"{np.median([row[key] for row in rows]):.2f}" if rows else "–"
 
 
 def draw(path: Path, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:

@@ -16,14 +16,13 @@ from auditor.probes.trigger_search.by_source import (
     SEVERAL,
     Pair,
     apart,
-    chance_of,
     most_by_source,
     paid,
     search_by_source,
     several,
     statistic,
 )
-from auditor.probes.trigger_search.judge import LEAST_SPREAD, OPEN_LEVEL, SIGNIFICANCE, logit
+from auditor.probes.trigger_search.judge import LEAST_SPREAD, OPEN_LEVEL, SIGNIFICANCE, logit, tail
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
@@ -132,7 +131,7 @@ def test_it_takes_clearly_more_than_any_clean_model_showed() -> None:
     found = several(moved, low, 15)
     assert found is not None
     assert found.accuses
-    assert found.chance == pytest.approx(chance_of(value, low["3"]))
+    assert found.chance == pytest.approx(tail(value - low["3"].mean, low["3"], LEAST_SPREAD))
     assert found.p == pytest.approx(15 * found.chance)
     for nulls, comparisons in ((high, 15), (low, 10**6)):
         less = several(moved, nulls, comparisons)

@@ -62,3 +62,10 @@ def test_numbers_in_words() -> None:
         "3 min 36 s",
         "2 h 5 min",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), ("abc", "a, b and c")]
+)
+def test_a_list_in_a_sentence(words: list[str], said: str) -> None:
+    assert text.listed([*words]) == said
