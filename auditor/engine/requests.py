@@ -25,6 +25,9 @@ Duplicates = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 Order = NDArray[np.int64]
 """``(n, 2)``: number of a probe and of one of its inputs, in the order to ask them."""
 
+TOGETHER, TOGETHER_BYTES = 64, 1 << 20
+"""Most inputs that are built at once although they travel in smaller requests."""
+
 Again = Sequence[tuple[int, NDArray[np.int64]]]
 """One request of an earlier run: for each probe its number, and the numbers of its inputs."""
 
@@ -53,14 +56,14 @@ class Request:
 
     def part(self, which: slice) -> Request:
         """The same request for some of its inputs; shares their memory."""
-        return Request(
-            self.probes[which],
-            self.items[which],
-            self.batch[which],
-            self.keys[which],
-            self.sends,
-            asker=self.asker,
-        )
+        part = self.some(which)
+        part.sends, part.asker = self.sends, self.asker
+        return part
+
+    def some(self, which: slice | list[int]) -> Request:
+        """A request of its own, of some of its inputs."""
+        keys = self.keys[which] if isinstance(which, slice) else [self.keys[i] for i in which]
+        return Request(self.probes[which], self.items[which], self.batch[which], keys)
 
     def by_probe(self) -> list[tuple[int, NDArray[np.int64]]]:
         """Number of each probe asked, and the positions of its inputs, by their numbers."""
@@ -76,7 +79,12 @@ def _by_probe(
 ) -> list[tuple[int, NDArray[np.int64]]]:
     if not len(probes):
         return []
-    if (probes == probes[0]).all() and (items[1:] >= items[:-1]).all():  # nearly always
+    if (
+        len(probes) == 1
+        or (  # nearly always
+            (probes == probes[0]).all() and (items[1:] >= items[:-1]).all()
+        )
+    ):
         return [(int(probes[0]), np.arange(len(items)))]
     order = np.lexsort((items, probes))
     starts = np.flatnonzero(np.diff(probes[order])) + 1
@@ -94,6 +102,13 @@ def _mixed(
         mix = (mix ^ (mix >> np.uint64(shift))) * np.uint64(factor)
     order = np.argsort(mix ^ (mix >> np.uint64(31)), kind="stable")
     return probes[order], items[order]
+
+
+def _each_mixed(order: Order, batch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Probes and inputs of ``order``, each ``batch`` of them mixed for itself."""
+    parts = [order[start : start + batch] for start in range(0, len(order), batch)]
+    numbers, items = zip(*(_mixed(part[:, 0], part[:, 1]) for part in parts), strict=True)
+    return np.concatenate(numbers), np.concatenate(items)
 
 
 class RequestSource:
@@ -127,6 +142,7 @@ class RequestSource:
         self._known = [probe.labels for probe in stored]
         self._spec = spec
         self.batch = batch
+        self._together = min(TOGETHER, TOGETHER_BYTES // (4 * spec.size))
         # Taken now: answers that arrive later must not look like labels of an earlier run.
         self.missing = [known == NOT_ASKED for known in self._known]
         self._learned: set[int] = set()
@@ -151,10 +167,7 @@ class RequestSource:
             yield from self._learn_known(number)
             missing = np.flatnonzero(self.missing[number])
             missing = missing[~self._was_asked_again(number, missing)]
-            for part in self._parts(len(missing)):
-                items = missing[part]
-                # No name for it: this frame lives on, and must not keep the inputs alive.
-                yield self._build(np.full(len(items), number), items)
+            yield from self._requests(np.full(len(missing), number), missing)
 
     def _in_order(self, order: Order) -> Iterator[Request | None]:
         yield from self._ask_again(mixed=True)
@@ -163,14 +176,31 @@ class RequestSource:
             return
         for number in range(len(self._probes)):
             yield from self._learn_known(number)
-        for part in self._parts(len(order)):
-            yield self._build(*_mixed(order[part, 0], order[part, 1]))
+        for part in self._parts(len(order), self._together):
+            yield from self._requests(*_each_mixed(order[part], self.batch))
 
-    def _parts(self, count: int) -> Iterator[slice]:
-        """Slices of ``count`` inputs, each of one batch, which may be lowered meanwhile."""
+    def _requests(
+        self, numbers: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> Iterator[Request | None]:
+        """The requests of these inputs. Small ones are built many at a time, since what a call of
+        numpy costs is more than what a small input costs.
+        """
+        for block in self._parts(len(items), self._together):
+            if len(items[block]) <= self.batch:
+                # No name for them: this frame lives on, and must not keep the inputs alive.
+                yield self._fresh(self._all_of(numbers[block], items[block]))
+                continue
+            made = self._all_of(numbers[block], items[block])
+            for part in self._parts(len(made.items)):
+                yield self._fresh(made.some(part))
+
+    def _parts(self, count: int, together: int = 1) -> Iterator[slice]:
+        """Slices of ``count`` inputs, each of one batch, which may be lowered meanwhile, or of as
+        many whole ones as hold ``together`` inputs.
+        """
         start = 0
         while start < count:
-            part = slice(start, start + self.batch)
+            part = slice(start, start + self.batch * max(1, together // self.batch))
             start = part.stop
             yield part
 
@@ -209,8 +239,7 @@ class RequestSource:
             items = np.concatenate([items for _, items in request])
             if mixed:
                 numbers, items = _mixed(numbers, items)
-            for part in self._parts(len(items)):
-                yield self._build(numbers[part], items[part])
+            yield from self._requests(numbers, items)
 
     def _was_asked_again(self, number: int, items: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.isin(items, list(self._asked_again.get(number, ())))
@@ -251,31 +280,30 @@ class RequestSource:
                 self._taken.take(key, self._starts[number] + item)
             yield None
 
-    def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
-        """Build these inputs without those identical to one asked already; None if none is left."""
+    def _all_of(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request:
+        """These inputs, whether or not they equal one that was asked already."""
         batch, repeated = self._inputs(numbers, items)
         keys = [b""] * len(items) if repeated.all() else self._keys(int(numbers[0]), items, batch)
+        for position in np.flatnonzero(repeated).tolist():
+            keys[position] = b""
+        return Request(numbers, items, batch, keys)
+
+    def _fresh(self, request: Request) -> Request | None:
+        """``request`` without inputs identical to one asked already; None if none is left."""
         fresh = []
-        probes, inputs = numbers.tolist(), items.tolist()
-        for position, key in enumerate(keys):
-            if repeated[position]:
-                keys[position] = b""
-                fresh.append(position)
-                continue
-            number, item = probes[position], inputs[position]
-            place = self._starts[number] + item
-            twin = self._taken.take(key, place)
+        probes, items = request.probes.tolist(), request.items.tolist()
+        for position, key in enumerate(request.keys):
+            place = self._starts[probes[position]] + items[position]
+            twin = self._taken.take(key, place) if key else None
             if twin is None:
                 self._built[place] = key
                 fresh.append(position)
             else:
-                self.waiting[twin].append((number, item))
+                self.waiting[twin].append((probes[position], items[position]))
         self._built.clear()
-        if len(fresh) == len(keys):
-            return Request(numbers, items, batch, keys)
-        if not fresh:
-            return None
-        return Request(numbers[fresh], items[fresh], batch[fresh], [keys[i] for i in fresh])
+        if len(fresh) == len(request.keys):
+            return request
+        return request.some(fresh) if fresh else None
 
     def _inputs(
         self, numbers: NDArray[np.int64], items: NDArray[np.int64]

@@ -100,7 +100,8 @@ class Supply:
                 step = next(self._steps, _DONE)
             else:
                 step = await asyncio.to_thread(next, self._steps, _DONE)
-            self.take_duplicates()
+            if self.source.waiting:
+                self.take_duplicates()
             return step
 
 

@@ -33,6 +33,10 @@ from auditor.errors import StoreError
 CHUNK = 256
 NOT_ASKED = 65535
 _NOT_ASKED_BYTE = 255
+_ADD = (
+    "INSERT INTO ledger VALUES (?, ?, ?) "
+    "ON CONFLICT (audit, entry) DO UPDATE SET value = value + excluded.value"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,23 +326,22 @@ class LabelStore:
 
     def _flush(self) -> None:
         """Write everything that the jobs of one transaction collected, table by table."""
-        db = self._db
-        db.executemany("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)", self._opened)
-        # An intent may be opened and withdrawn in one transaction, so this order.
-        db.executemany("DELETE FROM intents WHERE id = ?", self._ended)
-        db.executemany(
-            "INSERT INTO ledger VALUES (?, ?, ?) "
-            "ON CONFLICT (audit, entry) DO UPDATE SET value = value + excluded.value",
-            [(*key, value) for key, value in self._charges.items()],
-        )
         chunks = [
             (row, chunk, _packed(probe.labels[chunk * CHUNK : (chunk + 1) * CHUNK]))
             for (row, chunk), probe in self._dirty.items()
         ]
-        db.executemany(
-            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?)",
-            [(*entry, zlib.crc32(entry[2])) for entry in chunks],
-        )
+        for statement, rows in (
+            ("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)", self._opened),
+            # An intent may be opened and withdrawn in one transaction, so this order.
+            ("DELETE FROM intents WHERE id = ?", self._ended),
+            (_ADD, [(*key, value) for key, value in self._charges.items()]),
+            (
+                "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?)",
+                [(*entry, zlib.crc32(entry[2])) for entry in chunks],
+            ),
+        ):
+            if rows:
+                self._db.executemany(statement, rows)
         for collected in (self._opened, self._ended, self._charges, self._dirty):
             collected.clear()
 

@@ -96,7 +96,8 @@ class StoreFile:
         db.execute("BEGIN EXCLUSIVE")
         missing = self._missing_tables(db)
         db.execute("ROLLBACK")
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
+        # Checkpoints wait for the disk, so a thread makes them, never a commit.
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0"):
             db.execute(f"PRAGMA {pragma}").fetchall()
         db.execute("BEGIN IMMEDIATE")
         for statement in _STATEMENTS[-missing:] if missing else ():

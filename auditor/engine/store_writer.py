@@ -1,13 +1,11 @@
-"""Group commit: one thread writes everything handed in as one transaction, then wakes callers."""
+"""Group commit: everything handed in during one turn of the event loop is one transaction."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,8 +21,11 @@ _Job = tuple[Work, "asyncio.Future[Any] | None"]
 
 
 class StoreWriter:
-    """The thread that owns the connection ``db`` to ``file``; ``flush`` writes everything that the
-    jobs of a transaction collected.
+    """Writes to the connection ``db`` of ``file``; ``flush`` writes everything that the jobs of a
+    transaction collected.
+
+    A commit goes to the system's memory, which takes less than waking a thread, so the event loop
+    makes it. What may wait for the disk, a checkpoint, has a thread, during which jobs wait.
 
     :meth:`call`, :meth:`post` and :meth:`commit` belong to the event loop; :meth:`close` may be
     called from elsewhere.
@@ -34,12 +35,12 @@ class StoreWriter:
         self._file, self._db, self._flush = file, db, flush
         self._failure: StoreError | None = None
         self._closed = False
-        # Handed in on the event loop, passed to the thread once per turn of the loop.
         self._pending: list[_Job] = []
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
-        self._queue: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
-        self._unsynced_since: float | None = None
-        self._thread = threading.Thread(target=self._write_loop, name="label-store", daemon=True)
+        self._using = threading.Lock()
+        self._waiting: asyncio.AbstractEventLoop | None = None
+        self._unsynced, self._ending = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._sync_loop, name="label-store", daemon=True)
         self._thread.start()
 
     # ---- handing in ------------------------------------------------------------------------
@@ -77,8 +78,10 @@ class StoreWriter:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(self._pending)
-        self._queue.put(None)
+        with self._using:
+            self._write_pending()
+        self._ending.set()
+        self._unsynced.set()
         self._thread.join()
 
     def _hand_in(self, work: Work, future: asyncio.Future[Any] | None) -> None:
@@ -88,47 +91,28 @@ class StoreWriter:
         loop = asyncio.get_running_loop()
         if self._scheduled_on is not loop:
             self._scheduled_on = loop
-            loop.call_soon(self._hand_over)
+            loop.call_soon(self._turn, loop)
 
-    def _hand_over(self) -> None:
-        self._scheduled_on = None
-        batch, self._pending = self._pending, []
-        if batch:
-            self._queue.put(batch)
+    # ---- writing ---------------------------------------------------------------------------
 
-    # ---- in the thread -----------------------------------------------------------------------
-
-    def _write_loop(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            more: list[_Job] | None = []
-            with contextlib.suppress(queue.Empty):
-                while (more := self._queue.get_nowait()) is not None:
-                    batch += more
-            self._write(batch)
-            if more is None:
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what was handed in, or have the thread ask again once it has let go of ``db``."""
+        if not self._using.acquire(blocking=False):
+            self._waiting = loop
+            # It may have let go before it could see who waits.
+            if not self._using.acquire(blocking=False):
                 return
+        self._waiting = None
+        try:
+            self._scheduled_on = None
+            self._write_pending()
+        finally:
+            self._using.release()
 
-    def _next_batch(self) -> list[_Job] | None:
-        """The jobs handed in; meanwhile commits that are a second old reach the disk itself."""
-        while self._unsynced_since is not None:
-            left = self._unsynced_since + SYNC_S - time.monotonic()
-            if left <= 0:
-                self._sync()
-                break
-            with contextlib.suppress(queue.Empty):
-                return self._queue.get(timeout=left)
-        return self._queue.get()
-
-    def _sync(self) -> None:
-        """Let commits survive a power cut: a checkpoint syncs the log and the file."""
-        self._unsynced_since = None
-        if self._failure is None:
-            try:
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.Error as error:
-                self._failure = self._file.explain(error)
-
-    def _write(self, batch: list[_Job]) -> None:
+    def _write_pending(self) -> None:
+        batch, self._pending = self._pending, []
+        if not batch:
+            return
         results: list[Any] = [None] * len(batch)
         if self._failure is None:
             try:
@@ -136,29 +120,57 @@ class StoreWriter:
                 results = [work() for work, _ in batch]
                 self._flush()
                 self._db.execute("COMMIT")
-                self._unsynced_since = self._unsynced_since or time.monotonic()
+                self._unsynced.set()
             except Exception as error:  # noqa: BLE001 - every caller must see it
                 self._failure = self._file.explain(error)
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-        self._deliver(batch, results)
-
-    def _deliver(self, batch: list[_Job], results: list[Any]) -> None:
-        waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
         for (_, future), result in zip(batch, results, strict=True):
             if future is not None:
-                waiting.setdefault(future.get_loop(), []).append((future, result))
-        for loop, answers in waiting.items():
-            # A loop that ended meanwhile has no waiting caller any more.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_resolve, answers, self._failure)
+                self._deliver(future, result)
+
+    def _deliver(self, future: asyncio.Future[Any], result: Any) -> None:
+        loop = future.get_loop()
+        if loop is self._scheduled_on or loop is _running():
+            _resolve(future, result, self._failure)
+            return
+        # Of another thread's loop; one that ended meanwhile has no waiting caller any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, future, result, self._failure)
+
+    # ---- in the thread -----------------------------------------------------------------------
+
+    def _sync_loop(self) -> None:
+        """Let commits reach the disk itself, a second after the first of them."""
+        while self._unsynced.wait() and not self._ending.wait(SYNC_S):
+            self._unsynced.clear()
+            with self._using:
+                self._sync()
+            waiting, self._waiting = self._waiting, None
+            if waiting is not None:
+                with contextlib.suppress(RuntimeError):  # that loop ended meanwhile
+                    waiting.call_soon_threadsafe(self._turn, waiting)
+
+    def _sync(self) -> None:
+        """Let commits survive a power cut: a checkpoint syncs the log and the file."""
+        if self._failure is None:
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                self._failure = self._file.explain(error)
 
 
-def _resolve(waiting: list[tuple[asyncio.Future[Any], Any]], failure: Exception | None) -> None:
-    for future, value in waiting:
-        if future.cancelled():
-            continue
-        if failure is None:
-            future.set_result(value)
-        else:
-            future.set_exception(failure)
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _resolve(future: asyncio.Future[Any], value: Any, failure: Exception | None) -> None:
+    if future.cancelled():
+        return
+    if failure is None:
+        future.set_result(value)
+    else:
+        future.set_exception(failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,15 +37,18 @@ class Places:
     def __init__(self, probes: Sequence[KnownProbe]) -> None:
         self.probes = probes
         self.starts = np.cumsum([0, *(probe.size for probe in probes)], dtype=np.int64)
-        self.size = int(self.starts[-1])
+        self._starts: list[int] = self.starts.tolist()
+        self.size = self._starts[-1]
 
     def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
         """Give the inputs ``at`` their ``labels``."""
         if not len(at):
             return
-        first = int(np.searchsorted(self.starts, at[0], side="right")) - 1
-        if self.starts[first] <= at.min() and at.max() < self.starts[first + 1]:  # nearly always
-            self.probes[first].labels[at - self.starts[first]] = labels
+        listed = at.tolist()
+        first = bisect_right(self._starts, listed[0]) - 1
+        start, end = self._starts[first : first + 2]
+        if start <= min(listed) and max(listed) < end:  # nearly always
+            self.probes[first].labels[at - start] = labels
             return
         owner = np.searchsorted(self.starts, at, side="right") - 1
         order = np.argsort(owner, kind="stable")

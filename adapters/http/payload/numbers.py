@@ -38,7 +38,7 @@ def numbers(value: Any) -> NDArray[np.float64]:
         raise BadReply("the reply holds lists of unequal length where scores should be") from None
     if array.dtype.kind not in "iuf":
         raise BadReply("the reply holds something else where numbers should be")
-    if np.isposinf(array).any():
+    if array.max(initial=0) == np.inf:
         raise BadReply("the reply holds an infinite score")
     return array.astype(np.float64)
 

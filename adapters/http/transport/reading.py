@@ -81,7 +81,10 @@ def content_encoding(headers: Mapping[str, str]) -> str:
     """The compressions of a reply, in lower case; empty if it has none, whatever else servers
     state there.
     """
-    stated = (part.strip() for part in headers.get("content-encoding", "").lower().split(","))
+    whole = headers.get("content-encoding", "")
+    if not whole:  # nearly always
+        return ""
+    stated = (part.strip() for part in whole.lower().split(","))
     return ", ".join(part for part in stated if part not in _PLAIN)
 
 

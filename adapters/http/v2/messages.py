@@ -52,18 +52,25 @@ class V2Format:
     classify: bool = False
     version: str = field(default="", init=False)
     _one_bytes: int = field(default=0, init=False, repr=False)
+    _heads: dict[tuple[int, int], bytes] = field(default_factory=dict, init=False, repr=False)
 
     def encode(self, batch: Batch) -> Outgoing:
         """See :meth:`adapters.http.oracle.WireFormat.encode`."""
         if self.binary or isinstance(self.writer, ImageWriter):
             raw = self.writer.raw(batch)
-            size = {"parameters": {"binary_data_size": len(raw)}}
-            head = json.dumps(self._message(len(batch), size)).encode()
+            head = self._head(len(batch), len(raw))
             kind = {"content-type": "application/octet-stream"}
             return Outgoing(Pieces(head, raw), {**kind, LENGTH_HEADER: str(len(head))})
         array = self.writer.array(batch)
         head, tail = json.dumps(self._message(len(batch), {"data": 0})).encode().rsplit(b"0", 1)
         return Outgoing(head + flat(_as_text(array)) + tail, _JSON)
+
+    def _head(self, n: int, size: int) -> bytes:
+        """The JSON before ``n`` inputs in ``size`` bytes: nearly always that of the last ones."""
+        if (n, size) not in self._heads:
+            values = {"parameters": {"binary_data_size": size}}
+            self._heads = {(n, size): json.dumps(self._message(n, values)).encode()}
+        return self._heads[n, size]
 
     def decode(self, reply: Reply, n: int) -> Labels:
         """See :meth:`adapters.http.oracle.WireFormat.decode`."""

@@ -131,7 +131,7 @@ def _binary_size(output: dict[str, Any]) -> int | None:
 
 def _read(output: dict[str, Any], raw: bytes | None) -> Output:
     datatype = output.get("datatype")
-    if not isinstance(datatype, str) or datatype not in {*DTYPES, "BYTES"}:
+    if not isinstance(datatype, str) or not (datatype in DTYPES or datatype == "BYTES"):
         raise BadReply("the output has no datatype that V2 knows")
     if raw is not None:
         values = _texts(raw) if datatype == "BYTES" else _raw_numbers(raw, DTYPES[datatype])
