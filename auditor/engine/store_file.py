@@ -96,8 +96,10 @@ class StoreFile:
         db.execute("BEGIN EXCLUSIVE")
         missing = self._missing_tables(db)
         db.execute("ROLLBACK")
+        # A new file holds nothing paid for yet that a power cut could take.
+        waits = "OFF" if missing == len(_STATEMENTS) else "NORMAL"
         # Checkpoints wait for the disk, so a thread makes them, never a commit.
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0"):
+        for pragma in (f"synchronous = {waits}", "journal_mode = WAL", "wal_autocheckpoint = 0"):
             db.execute(f"PRAGMA {pragma}").fetchall()
         db.execute("BEGIN IMMEDIATE")
         for statement in _STATEMENTS[-missing:] if missing else ():
@@ -109,6 +111,7 @@ class StoreFile:
         )
         db.execute("DELETE FROM intents")
         db.execute("COMMIT")
+        db.execute("PRAGMA synchronous = NORMAL")
 
     def _missing_tables(self, db: sqlite3.Connection) -> int:
         """Number of tables that the file still lacks.
