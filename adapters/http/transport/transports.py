@@ -14,6 +14,7 @@ import importlib.util
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Literal, Protocol
 
 import httpx
@@ -182,8 +183,8 @@ class AiohttpTransport:
         # An optional package: imported on use.
         self._aiohttp = aiohttp = importlib.import_module("aiohttp")
         yarl = importlib.import_module("yarl")
-        self._read_url = yarl.URL
-        self._urls: dict[str, Any] = {}
+        # Every answer that comes later has a URL of its own.
+        self._url = lru_cache(_KEPT_URLS)(partial(yarl.URL, encoded=True))
         self.unsent: tuple[type[Exception], ...] = (
             aiohttp.ClientConnectorError,
             aiohttp.ClientHttpProxyError,
@@ -236,11 +237,7 @@ class AiohttpTransport:
         self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
-        parsed = self._urls.get(url)
-        if parsed is None:
-            if len(self._urls) >= _KEPT_URLS:  # every answer that comes later has a URL of its own
-                self._urls.clear()
-            parsed = self._urls[url] = self._read_url(url, encoded=True)
+        parsed = self._url(url)
         if parsed.scheme != "https":
             headers = {**headers, **self._proxy_headers}
         data: Any = bytes(body) or None if len(body) < _WARNS_FROM else chunks(body)
@@ -302,6 +299,7 @@ class HttpxTransport:
         self._reader = reader
         self._guard = guard
         self._direct = proxy is None
+        self._url = lru_cache(_KEPT_URLS)(httpx.URL)
         self._extensions: dict[str, Any] = {
             "timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}
         }
@@ -318,8 +316,9 @@ class HttpxTransport:
         self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
+        parsed = self._url(url)
         response = await self._connect(
-            lambda address: self._request(method, httpx.URL(url), headers, body, address)
+            lambda address: self._request(method, parsed, headers, body, address)
         )
         try:
             named = read_head(response.headers.raw)
