@@ -13,12 +13,14 @@ from PIL import Image
 
 from adapters.errors import TargetError
 
-_JPEG = re.compile(r"jpeg:([1-9][0-9]?|100)")
+_JPEG = re.compile(r"jpeg:([1-9][0-9]?|100)(/444)?")
 _MODES = {1: "L", 3: "RGB"}
 
 
 def is_image(encoding: str) -> bool:
-    """True if ``encoding`` is ``png`` or ``jpeg:QUALITY`` with a quality of 1 to 100."""
+    """True if ``encoding`` is ``png`` or ``jpeg:QUALITY``, 1 to 100, or ``jpeg:QUALITY/444``, which
+    keeps the colour of every pixel.
+    """
     return encoding == "png" or _JPEG.fullmatch(encoding) is not None
 
 
@@ -41,7 +43,7 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> 
 
 
 def encode_image(pixels: NDArray[np.uint8], encoding: str) -> bytes:
-    """One image ``(c, h, w)`` as a ``png`` or ``jpeg:QUALITY``; TargetError if it cannot be one."""
+    """One image ``(c, h, w)`` in an ``encoding`` of :func:`is_image`; TargetError if it is none."""
     mode = _MODES.get(pixels.shape[0])
     if mode is None:
         raise TargetError(f"an image has 1 or 3 channels, the input has {pixels.shape[0]}")
@@ -60,4 +62,5 @@ def _save_options(encoding: str) -> dict[str, Any]:
     match = _JPEG.fullmatch(encoding)
     if match is None:
         raise TargetError(f"{encoding!r} is no image encoding; use png or jpeg:QUALITY, 1 to 100")
-    return {"format": "JPEG", "quality": int(match[1])}
+    options: dict[str, Any] = {"format": "JPEG", "quality": int(match[1])}
+    return {**options, "subsampling": "4:4:4"} if match[2] else options

@@ -125,7 +125,7 @@ def _of_media(url: str, said: str, names: list[str]) -> Iterator[dict[str, Any]]
         if media == "application/octet-stream":
             yield over(raw, {"request": {"content_type": media}})
         elif media == "image/jpeg":
-            yield over(raw, {"input": {"encoding": "jpeg:95"}})
+            yield over(raw, {"input": {"encoding": "jpeg:95/444"}})
         elif media == "application/x-www-form-urlencoded":
             yield from (urlencoded(url, name) for name in names or _USUAL)
 

@@ -198,8 +198,8 @@ class Target:
     access: Access = "float"
     """``float`` or ``image``."""
     encoding: str | None = None
-    """``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``; None takes the access mode's default
-    (float32, or PNG for uploads and 8-bit values for tensors)."""
+    """``float32``, ``uint8``, ``png``, ``jpeg:QUALITY`` or ``jpeg:QUALITY/444``, in colour; None
+    takes the access mode's default (float32, or PNG for uploads and 8-bit values for tensors)."""
     value_range: tuple[Number, Number] | None = None
     """Input values of a black and a white pixel before mean and std."""
     mean: tuple[Number, ...] | None = None

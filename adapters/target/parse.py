@@ -78,7 +78,7 @@ class Input:
     color: parts.Color = "rgb"
     """Order of three channels in arrays; images are always RGB."""
     encoding: str | None = None
-    """``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``."""
+    """``float32``, ``uint8``, ``png``, ``jpeg:QUALITY`` or ``jpeg:QUALITY/444`` in full colour."""
     range: tuple[Number, Number] | None = None
     """Input values of a black and a white pixel, before mean and std."""
     mean: tuple[Number, ...] | None = None

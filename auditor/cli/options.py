@@ -77,7 +77,7 @@ class TargetOptions:
     )
     layout: Literal["NCHW", "NHWC"] | None = _option("Axis order. Default: what the shape tells.")
     encoding: str | None = _option(
-        "How an image travels: png, jpeg:QUALITY, uint8, float32. Default: the target's.",
+        "How an image travels: png, jpeg:QUALITY[/444], uint8, float32. Default: the target's.",
         metavar="NAME",
     )
     output_name: str | None = _option(

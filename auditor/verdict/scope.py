@@ -41,18 +41,20 @@ class KnownOnlyFor:
 
 
 def image_coding(encoding: str) -> str:
-    """Effect of an encoding on an image: ``lossless``, or ``jpeg:QUALITY`` as it is."""
+    """Effect of an encoding on an image: ``lossless``, or a JPEG's as it is."""
     return encoding if encoding.startswith("jpeg:") else LOSSLESS
 
 
 def is_coding(text: str) -> bool:
     """True if ``text`` is a result that :func:`image_coding` may give."""
-    return text == LOSSLESS or re.fullmatch(r"jpeg:([1-9][0-9]?|100)", text) is not None
+    return text == LOSSLESS or re.fullmatch(r"jpeg:([1-9][0-9]?|100)(/444)?", text) is not None
 
 
 def jpeg_quality(encoding: str) -> int | None:
     """Quality of a JPEG encoding, 1 to 100; None for a lossless one."""
-    return int(encoding.partition(":")[2]) if image_coding(encoding) != LOSSLESS else None
+    if image_coding(encoding) == LOSSLESS:
+        return None
+    return int(encoding.partition(":")[2].partition("/")[0])
 
 
 def known_only_for(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

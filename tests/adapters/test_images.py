@@ -26,7 +26,20 @@ def test_jpeg_quality_counts() -> None:
     assert Image.open(io.BytesIO(low)).format == "JPEG"
 
 
-@pytest.mark.parametrize("encoding", ["jpeg", "jpeg:0", "jpeg:101", "gif", "jpeg:9x", ""])
+def test_full_colour_keeps_the_colour_of_single_pixels() -> None:
+    pixels = np.zeros((3, 16, 16), np.uint8)
+    pixels[0, ::2], pixels[2, 1::2] = 255, 255  # red and blue lines
+    errors = []
+    for encoding in ("jpeg:95", "jpeg:95/444"):
+        assert (is_image(encoding), media_type(encoding)) == (True, "image/jpeg")
+        image = np.asarray(Image.open(io.BytesIO(encode_image(pixels, encoding))))
+        errors.append(np.abs(image.transpose(2, 0, 1) - pixels.astype(float)).mean())
+    assert errors[1] < errors[0] / 3
+
+
+@pytest.mark.parametrize(
+    "encoding", ["jpeg", "jpeg:0", "jpeg:101", "gif", "jpeg:9x", "jpeg:90/420", "png/444", ""]
+)
 def test_other_encodings_are_refused(encoding: str) -> None:
     assert not is_image(encoding)
     assert media_type(encoding) == "application/octet-stream"

@@ -139,8 +139,8 @@ class ProfilePart(Part):
     """Task the profile was calibrated for. Extension point: text, or an object with details."""
     access: AccessMode | None = None
     """Access mode it was calibrated in; equal to the audit's."""
-    coding: Annotated[str, text("^(lossless|jpeg:[1-9][0-9]?|jpeg:100)$")] | None = None
-    """Coding of its pictures: lossless or jpeg:QUALITY. Its thresholds decide nothing if this
+    coding: Annotated[str, text("^(lossless|jpeg:([1-9][0-9]?|100)(/444)?)$")] | None = None
+    """Coding of its pictures: lossless, or jpeg:QUALITY. Its thresholds decide nothing if this
     audit's pictures were coded otherwise."""
     provenance: str | FreeForm | None = None
     """Source of the profile. Extension point: text, or an object with details."""

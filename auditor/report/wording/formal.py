@@ -12,6 +12,7 @@ from auditor.report.wording import text
 from auditor.report.wording.search import level
 from auditor.report.wording.terms import deciding, published, score_title
 from auditor.report.wording.text import safe_text
+from auditor.verdict.scope import jpeg_quality
 
 PAPER = {"planes": 20, "expansion": 5.0, "alpha": 10.0, "ats_threshold": 0.5}
 """The published method's settings; what differs is stated, not hidden."""
@@ -163,11 +164,11 @@ def deviations(result: Result) -> list[str]:
         lines.append(f"From the published method: {', '.join(other)}.")
     if result.access == "image":
         lines.append("From the published method: inputs are clipped and rounded to 8 bits.")
-        quality = str(result.input.encoding).partition("jpeg:")[2]
-        if quality:
+        quality = jpeg_quality(str(result.input.encoding))
+        if quality is not None:
             lines.append(
-                f"From the published method: pictures travel as JPEG of quality "
-                f"{safe_text(quality, 20)}, which changes what the model sees."
+                f"From the published method: pictures travel as JPEG of quality {quality}, which "
+                "changes what the model sees."
             )
     if not result.trigger:
         lines.append("No trigger search was finished.")

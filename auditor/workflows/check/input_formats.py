@@ -115,7 +115,7 @@ def _pictures(shape: tuple[int, int, int]) -> list[Alternative]:
     found = [
         Alternative("as it is", {}),
         Alternative(words, {"shape": [other, height, width]}),
-        Alternative("JPEG of quality 95", {"encoding": "jpeg:95"}),
+        Alternative("JPEG of quality 95 in full colour", {"encoding": "jpeg:95/444"}),
     ]
     if (height, width) != (224, 224):
         found.append(Alternative("scaled to 224x224", {"upload_size": [224, 224]}))

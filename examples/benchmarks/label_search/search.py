@@ -327,15 +327,6 @@ def through(labels: Any, spec: InputSpec, coding: str) -> Any:
     return labels if coding == LOSSLESS else recoded
 
 
-def _in_full_colour(pixels: Any, encoding: str) -> bytes:
-    """A JPEG with 4:4:4, which the tool does not send, but a service may make of a picture."""
-    made, quality = io.BytesIO(), int(encoding.removeprefix("jpeg:"))
-    Image.fromarray(pixels.transpose(1, 2, 0)).save(made, "JPEG", quality=quality, subsampling=0)
-    return made.getvalue()
-
-
 def _decoded(pixels: Any, coding: str) -> Any:
-    encoding, _, full_colour = coding.partition("/")
-    data = _in_full_colour(pixels, encoding) if full_colour else encode_image(pixels, encoding)
-    image = np.asarray(Image.open(io.BytesIO(data)))
+    image = np.asarray(Image.open(io.BytesIO(encode_image(pixels, coding))))
     return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)

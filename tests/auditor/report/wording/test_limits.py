@@ -43,6 +43,13 @@ def test_rates_of_small_pictures_through_jpeg_are_not_said_of_larger_ones() -> N
     assert f"of {jpeg_rates()[0].clean} clean models" not in large
 
 
+@pytest.mark.parametrize("side", [32, 80])
+def test_full_colour_is_judged_by_its_quality(side: int) -> None:
+    for quality in (20, 90):
+        spoken = [jpeg_limit(spec(side, f"jpeg:{quality}{more}")) for more in ("", "/444")]
+        assert spoken[0] == spoken[1] is not None
+
+
 def test_a_quality_that_was_not_measured_decides_nothing() -> None:
     for side in (32, 80):
         said = jpeg_limit(spec(side, "jpeg:20"))
