@@ -1,4 +1,4 @@
-"""How do time, memory and files of an audit grow with queries, pixels and classes?
+"""How do time, memory and files of audits grow with queries, pixels, classes and models?
 
     python -m examples.benchmarks growth [--rounds 3] [--only NAME]
 
@@ -49,7 +49,9 @@ PICTURE = Path(__file__).with_name("growth.svg")
 
 @dataclass(frozen=True)
 class Case:
-    """One audit: the paper's planes if there are any, else the default audit at effort quick."""
+    """One audit, or of so many ``models`` in turn: the paper's planes if there are any, else the
+    default audit at effort quick.
+    """
 
     series: str
     value: int
@@ -57,6 +59,7 @@ class Case:
     classes: int = 10
     planes: int = 0
     density: int = 0
+    models: int = 1
 
     @property
     def settings(self) -> AuditSettings:
@@ -74,6 +77,7 @@ CASES = (
     Case("queries", 1_000_000, 16, planes=100, density=100),
     *(Case("side", side, side) for side in (32, 64, 128, 224)),
     *(Case("classes", classes, 64, classes) for classes in (3, 10, 100, 1000)),
+    *(Case("models", models, models=models) for models in (1, 10, 100)),
 )
 COLUMNS = {
     "own": "auditor, s",
@@ -121,9 +125,9 @@ def _medians(found: list[dict[str, float]]) -> dict[str, float]:
 class _Model:
     """Labels by the nearest of some directions of a coarse picture, and the time they took."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, number: int) -> None:
         self.spent = 0.0
-        self._directions = np.random.default_rng(1).standard_normal((3 * 64, classes))
+        self._directions = np.random.default_rng(1 + number).standard_normal((3 * 64, classes))
 
     def labels(self, batch: NDArray[np.float32]) -> NDArray[Any]:
         """One label each."""
@@ -136,7 +140,13 @@ class _Model:
 
 
 async def _measure(case: Case) -> dict[str, float]:
-    model, shape = _Model(case.classes), (3, case.side, case.side)
+    found = [await _audit(case, number) for number in range(case.models)]
+    sums = {name: sum(one[name] for one in found) for name in found[0]}
+    return {**sums, "memory": found[-1]["memory"]}
+
+
+async def _audit(case: Case, number: int) -> dict[str, float]:
+    model, shape = _Model(case.classes, number), (3, case.side, case.side)
     names = [str(number) for number in range(case.classes)]
     spec = InputSpec(shape, (0.0,) * 3, (1.0,) * 3)
     oracle = SyntheticOracle(model.labels, spec, names, max_batch=256)
@@ -183,7 +193,8 @@ def _page(rows: dict[Case, dict[str, float]], rounds: int) -> list[str]:
         "",
         "*queries* are the paper's planes at 16 pixels a side, *side* and *classes* the default "
         "audit at effort `quick` (64 pixels for *classes*; fewer than 40 pixels are searched "
-        "another way, with fewer queries). Views: all formats but PDF.",
+        "another way, with fewer queries), *models* audits of so many models in one process, as a "
+        "fleet's worker makes them. Views: all formats but PDF.",
         "",
         f"| series | value | queries sent | {' | '.join(COLUMNS.values())} | exponent, auditor "
         "| exponent, verify |",
