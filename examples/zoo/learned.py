@@ -64,7 +64,7 @@ def learn_ssba(data: Dataset, options: Options, seed: int) -> Trigger:
     encoder = Residual(channels, options["strength"])
     decoder = nn.Sequential(
         nn.Conv2d(channels, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 24, 3, 2, 1), nn.ReLU(),
-        nn.Flatten(), nn.Linear(24 * (side // 4) ** 2, BITS),
+        nn.Flatten(), nn.Linear(24 * (-(-side // 4)) ** 2, BITS),
     )  # fmt: skip
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 3e-3)
     for _ in range(STEPS):
