@@ -79,7 +79,7 @@ class StoreWriter:
             return
         self._closed = True
         with self._using:
-            self._write_pending()
+            self._write_pending(None)
         self._ending.set()
         self._unsynced.set()
         self._thread.join()
@@ -105,11 +105,12 @@ class StoreWriter:
         self._waiting = None
         try:
             self._scheduled_on = None
-            self._write_pending()
+            self._write_pending(loop)
         finally:
             self._using.release()
 
-    def _write_pending(self) -> None:
+    def _write_pending(self, here: asyncio.AbstractEventLoop | None) -> None:
+        """Write all jobs in one transaction; ``here`` is the loop that runs this."""
         batch, self._pending = self._pending, []
         if not batch:
             return
@@ -126,17 +127,14 @@ class StoreWriter:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
         for (_, future), result in zip(batch, results, strict=True):
-            if future is not None:
-                self._deliver(future, result)
-
-    def _deliver(self, future: asyncio.Future[Any], result: Any) -> None:
-        loop = future.get_loop()
-        if loop is self._scheduled_on or loop is _running():
-            _resolve(future, result, self._failure)
-            return
-        # Of another thread's loop; one that ended meanwhile has no waiting caller any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, future, result, self._failure)
+            if future is None:
+                continue
+            if (loop := future.get_loop()) is here:
+                _resolve(future, result, self._failure)
+                continue
+            # One that ended meanwhile has no waiting caller any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_resolve, future, result, self._failure)
 
     # ---- in the thread -----------------------------------------------------------------------
 
@@ -158,13 +156,6 @@ class StoreWriter:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:
                 self._failure = self._file.explain(error)
-
-
-def _running() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _resolve(future: asyncio.Future[Any], value: Any, failure: Exception | None) -> None:

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auditor.engine import store_writer
 from auditor.engine.store import CHUNK, NOT_ASKED, LabelStore, StoredProbe
+from auditor.engine.store_writer import StoreWriter
 from auditor.errors import StoreError
 
 MODEL, DIGEST = "model", "digest"
@@ -556,6 +558,37 @@ def test_a_full_disk_ends_a_run_that_can_be_continued(lab: Any) -> None:
     assert result.complete
     assert result.labels[0].tolist() == lab.truth(probe.values)
     assert oracle.queries + resumed.queries <= 30_000 + result.ledger.unknown
+
+
+def test_what_waits_for_the_disk_holds_up_no_one_but_the_next_commit(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncing, disk = threading.Event(), threading.Event()
+    sync = StoreWriter._sync
+
+    def slow(writer: StoreWriter) -> None:
+        syncing.set()
+        assert disk.wait(30)
+        sync(writer)
+
+    monkeypatch.setattr(store_writer, "SYNC_S", 0.0)
+    monkeypatch.setattr(StoreWriter, "_sync", slow)
+
+    async def main() -> None:
+        store = LabelStore(path)
+        probe = await load(store)
+        assert await asyncio.to_thread(syncing.wait, 30)
+        asking = asyncio.create_task(ask(store, probe, [1, 2], [3, 4]))
+        for _ in range(20):
+            await asyncio.sleep(0)  # the loop goes on
+        assert not asking.done()
+        disk.set()
+        await asking
+        await store.commit()
+        await asyncio.to_thread(store.close)
+
+    asyncio.run(main())
+    assert known(path) == [3, 4]
 
 
 # ---- the end -------------------------------------------------------------------------------------
