@@ -23,11 +23,13 @@ Measure = Callable[[Record], float | None]
 
 
 def tables(rows: Sequence[Record]) -> list[str]:
-    """Both tables, of every seed."""
+    """All tables, of every seed, and of the models that were asked two kinds alone."""
     lines: list[str] = []
-    for seed in sorted({row["asked_seed"] for row in rows}):
-        same = [row for row in rows if row["asked_seed"] == seed]
-        lines += [f"## Random changes, seed {seed}", "", *_random(same), ""]
+    for wide, seed in sorted({(row.get("wide", False), row["asked_seed"]) for row in rows}):
+        same = [row for row in rows if (row.get("wide", False), row["asked_seed"]) == (wide, seed)]
+        words = ", all models" if wide else ""
+        lines += [f"## Random changes, seed {seed}{words}", "", *_random(same), ""]
+        lines += [*_target_shares(same), ""]
         patched = [row for row in same if "patches" in row]
         if patched:
             lines += [f"## Patches, seed {seed}", "", *_faint(patched), "", *_planted(patched), ""]
@@ -71,7 +73,8 @@ def _split(rows: Sequence[Record]) -> tuple[list[Record], list[Record]]:
 def _random(rows: Sequence[Record]) -> list[str]:
     """One line a kind: clean models, those found beyond them by attack, and the target's share."""
     clean, bad = _split(rows)
-    present = set.union(*(beyond(rows, kind) for kind in KINDS))
+    asked = [kind for kind in TRIED if kind in rows[0]["draws"]]
+    present = set.union(*(beyond(rows, kind) for kind in KINDS if kind in asked))
     missed = {row["name"] for row in bad if row["thorough"] == "missed"}
     lines = [
         f"{len(clean)} clean and {len(bad)} backdoored models, {len(missed)} of them missed.", "",
@@ -79,7 +82,7 @@ def _random(rows: Sequence[Record]) -> list[str]:
         "and by every present kind | target's share above clean | AUROC |",
         f"|---|---|{'---|' * (len(ATTACKS) + 5)}",
     ]  # fmt: skip
-    for kind in TRIED:
+    for kind in asked:
         found, shares = beyond(rows, kind), [judged(row, kind)[1] for row in clean]
         of_target = [_target_share(row, kind) for row in bad]
         by_attack = [_count(bad, attack, found) for attack in ATTACKS]
@@ -96,6 +99,23 @@ def _random(rows: Sequence[Record]) -> list[str]:
 def _target_share(row: Record, kind: str) -> float:
     other, hits = row["draws"][kind][row["target"]]
     return float(hits / max(1, other))
+
+
+def _target_shares(rows: Sequence[Record]) -> list[str]:
+    """One line a kind: the middle share of the target's, by attack."""
+    clean, bad = _split(rows)
+    lines = [
+        f"| kind, share in the middle model | clean, best label | {' | '.join(ATTACKS)} |",
+        f"|---|---|{'---|' * len(ATTACKS)}",
+    ]
+    for kind in rows[0]["draws"]:
+        parts = [[judged(row, kind)[1] for row in clean]] + [
+            [_target_share(row, kind) for row in bad if row["attack"] == attack]
+            for attack in ATTACKS
+        ]
+        cells = [f"{np.median(part):.3f}" if part else "–" for part in parts]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return lines
 
 
 def _count(bad: Sequence[Record], attack: str, found: set[str]) -> str:
@@ -117,9 +137,9 @@ def _size(patch: Record) -> float | None:
 
 
 def _both(patch: Record) -> float | None:
-    """Opacity of the smallest times its size: what is left of the patch in both ways."""
+    """Least size times the opacity of that patch, 1 where other fresh samples are not carried."""
     size = _size(patch)
-    return None if size is None else size * float(patch["least_opacity_of_smallest"])
+    return None if size is None else size * float(patch["least_opacity_of_smallest"] or 1.0)
 
 
 def _sum(patch: Record) -> float | None:

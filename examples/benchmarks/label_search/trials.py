@@ -5,7 +5,8 @@
 
 With ``--models`` every model that was drawn is asked: natural patches and two changes at once, at
 random, beside the random changes of the search at the same number of queries; and how faint and how
-small patches may be. Rows go to ``trials.json.gz``; without it the counts are printed.
+small patches may be. With ``--wide`` all models that serve development are asked two kinds alone.
+Rows go to ``trials.json.gz``; without ``--models`` the counts are printed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ ATTACKS = (*PATCHED, "blended", "sig")
 CLEAN, MISSED, FOUND = 10, 4, 2  # of fragile and other clean ones; of each attack
 DRAWS = 900
 CHOICE_SEED, STREAM = 20, 77
+WIDE = ("shapes", "patches")  # what the first models showed, asked of all
 
 
 def main() -> None:
@@ -55,6 +57,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="folder of the photo data sets")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-patches", action="store_true", help="no search for patches")
+    parser.add_argument("--wide", action="store_true", help="all models, few kinds")
     parser.add_argument("--results", type=Path, default=DATA)
     options = parser.parse_args()
     if options.models:
@@ -66,18 +69,19 @@ def main() -> None:
 def ask_all(options: argparse.Namespace) -> None:
     """Ask what was not asked yet; every row is kept as soon as it is there."""
     rows: list[Record] = read(options.results, {"rows": []})["rows"]
-    done = {(row["sha256"], row["asked_seed"]) for row in rows}
-    for record in chosen(options.models):
-        if (record["sha256"], options.seed) in done:
+    done = {(row["sha256"], row["asked_seed"], row.get("wide", False)) for row in rows}
+    models = pool(options.models)
+    for record in models if options.wide else chosen(models):
+        if (record["sha256"], options.seed, options.wide) in done:
             continue
         rows.append(ask_one(record, options))
         write(options.results, {"draws": DRAWS, "samples": SAMPLES, "rows": rows})
         print(record["name"], record["thorough"], file=sys.stderr, flush=True)
 
 
-def chosen(folders: list[Path]) -> list[Record]:
-    """Models that serve development, drawn by a seed: clean ones, half of them fragile, and of
-    every attack some that ``thorough`` found at their target and more that it did not.
+def pool(folders: list[Path]) -> list[Record]:
+    """Valid models of these folders that serve development, with five classes and more; and
+    whether ``thorough`` found a backdoored one at its target.
     """
     ends = {
         one.row["sha256"]: one
@@ -86,7 +90,7 @@ def chosen(folders: list[Path]) -> list[Record]:
         and not one.row.get("each") and one.row["seed"] == 0
     }  # fmt: skip
     valid = {sha256 for sha256, one in ends.items() if one.group in {"usual", "careful", "clean"}}
-    pool: dict[str, Record] = {}
+    known: dict[str, Record] = {}
     for folder in folders:
         for record in read_records(folder).values():
             ready = (folder / f"{record['name']}.onnx").exists()
@@ -95,8 +99,8 @@ def chosen(folders: list[Path]) -> list[Record]:
                 end = ends.get(record["sha256"])
                 word = "" if clean else "found" if end and end.right else "missed"
                 model = {**record, "folder": str(folder), "thorough": word}
-                pool.setdefault(record["sha256"], model)
-    return _drawn(sorted(pool.values(), key=lambda one: (one["name"], one["sha256"])))
+                known.setdefault(record["sha256"], model)
+    return sorted(known.values(), key=lambda one: (one["name"], one["sha256"]))
 
 
 def _serves(record: Record) -> bool:
@@ -105,20 +109,23 @@ def _serves(record: Record) -> bool:
     return sized and classes >= FEW_CLASSES and serves(record, EFFORT) == DEVELOPMENT
 
 
-def _drawn(pool: list[Record]) -> list[Record]:
+def chosen(models: list[Record]) -> list[Record]:
+    """Some of them, drawn by a seed: clean ones, half of them fragile, and of every attack some
+    that ``thorough`` found and more that it did not.
+    """
     rng = np.random.default_rng(CHOICE_SEED)
 
     def some(part: list[Record], count: int) -> list[Record]:
         return [part[i] for i in rng.permutation(len(part))[:count].tolist()]
 
-    clean = [one for one in pool if one["attack"] == "clean"]
+    clean = [one for one in models if one["attack"] == "clean"]
     picked = [
         one
         for weak in (True, False)
         for one in some([model for model in clean if fragile(model) == weak], CLEAN)
     ]
     for attack in ATTACKS:
-        same = [one for one in pool if one["attack"] == attack]
+        same = [one for one in models if one["attack"] == attack]
         picked += some([one for one in same if one["thorough"] == "missed"], MISSED)
         picked += some([one for one in same if one["thorough"] == "found"], FOUND)
     return picked
@@ -137,8 +144,11 @@ def ask_one(record: Record, options: argparse.Namespace) -> Record:
     draws = {
         kind: ask_kind(kind, samples, labels, DRAWS, _rng(record, options, number))
         for number, kind in enumerate(TRIED)
+        if kind in WIDE or not options.wide
     }
     row["draws"] = {kind: gathered(one, samples, classes) for kind, one in draws.items()}
+    if options.wide:
+        return row | {"wide": True}
     if not options.no_patches and row["attack"] in (*PATCHED, "clean"):
         row |= _patches(record, asked, samples, draws, options)
     return row
