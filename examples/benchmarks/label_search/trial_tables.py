@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.measured import LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import best_of
+from auditor.probes.label_search.judge import LEAST_SPREAD, LEVEL, STANDS_OUT, best_of
 from auditor.probes.label_search.random_changes import KINDS
-from auditor.probes.label_search.search import CEILING, FLOOR, LabelFinding
-from auditor.probes.trigger_search.judge import logit
+from auditor.probes.label_search.search import CEILING, FLOOR, LabelFinding, keys
+from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.trigger_search.judge import logit, tail
 from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks.cells import auroc_cell
 from examples.benchmarks.label_search.trial_draws import TRIED
@@ -39,29 +42,52 @@ def tables(rows: Sequence[Record]) -> list[str]:
 # ---- random changes ------------------------------------------------------------------------------
 
 
-def judged(row: Record, kind: str) -> tuple[int, float, float]:
-    """The label on which changes of ``kind`` gathered most, its share, and the statistic of the
-    search, larger for more.
+@dataclass(frozen=True)
+class Best:
+    """The label on which changes gathered most: its share, its distance to the next label, and the
+    statistic of the search, larger for more.
     """
+
+    label: int
+    share: float
+    margin: float
+    value: float
+
+
+def judged(row: Record, kind: str) -> Best:
+    """What the changes of ``kind`` show of a model."""
     found = []
     for label, (other, hits) in enumerate(row["draws"][kind]):
         success = exact_interval(hits, other, 0.95)
         value = -logit(success.rate, FLOOR, CEILING)
         change = RandomChange(kind, ())
         found.append(LabelFinding(f"random-{kind}", label, value, True, change, success))
-    best, _, statistic = best_of(found)
-    return best.label, best.success.rate, -statistic
+    best, margin, statistic = best_of(found)
+    return Best(best.label, best.success.rate, margin, -statistic)
+
+
+def accused(row: Record, kind: str, clean: Sequence[Record]) -> bool:
+    """True if the search's rule would accuse by this kind, asked beside all that it asks, without
+    its limit of size; a clean model is left out of its own null.
+    """
+    values = np.array([judged(one, kind).value for one in clean if one is not row])
+    mean, spread = -float(values.mean()), float(values.std(ddof=1))
+    least = -float(values.max())
+    own, kinds = judged(row, kind), len(keys(EFFORTS["thorough"])) + 1
+    cell = LabelCell(mean, spread, len(values), least, least)
+    chance = tail(mean + own.value, cell, LEAST_SPREAD["random"])
+    return own.margin >= STANDS_OUT["random"] and chance * kinds <= LEVEL
 
 
 def beyond(rows: Sequence[Record], kind: str) -> set[str]:
     """Backdoored models whose best label is the target, and beyond that of every clean model."""
     clean, bad = _split(rows)
-    limit = max(judged(row, kind)[2] for row in clean)
+    limit = max(judged(row, kind).value for row in clean)
     ends = {row["name"]: (row, judged(row, kind)) for row in bad}
     return {
         name
-        for name, (row, (label, _, value)) in ends.items()
-        if label == row["target"] and value > limit
+        for name, (row, best) in ends.items()
+        if best.label == row["target"] and best.value > limit
     }
 
 
@@ -79,21 +105,30 @@ def _random(rows: Sequence[Record]) -> list[str]:
     lines = [
         f"{len(clean)} clean and {len(bad)} backdoored models, {len(missed)} of them missed.", "",
         f"| kind | clean: median, largest | {' | '.join(ATTACKS)} | all | missed by `thorough` | "
-        "and by every present kind | target's share above clean | AUROC |",
+        "and by every present kind | the rule: clean, at the target, of them missed | AUROC |",
         f"|---|---|{'---|' * (len(ATTACKS) + 5)}",
     ]  # fmt: skip
     for kind in asked:
-        found, shares = beyond(rows, kind), [judged(row, kind)[1] for row in clean]
-        of_target = [_target_share(row, kind) for row in bad]
+        found, shares = beyond(rows, kind), [judged(row, kind).share for row in clean]
         by_attack = [_count(bad, attack, found) for attack in ATTACKS]
-        values = [[judged(row, kind)[2] for row in part] for part in (clean, bad)]
+        values = [[judged(row, kind).value for row in part] for part in (clean, bad)]
         cells = [
             kind, f"{np.median(shares):.3f}, {max(shares):.3f}", *by_attack, str(len(found)),
             str(len(found & missed)), str(len(found & missed - present)),
-            str(sum(share > max(shares) for share in of_target)), auroc_cell(*values),
+            _by_rule(clean, bad, kind, missed), auroc_cell(*values),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _by_rule(clean: Sequence[Record], bad: Sequence[Record], kind: str, missed: set[str]) -> str:
+    right = {
+        row["name"]
+        for row in bad
+        if accused(row, kind, clean) and judged(row, kind).label == row["target"]
+    }
+    wrong = sum(accused(row, kind, clean) for row in clean)
+    return f"{wrong}, {len(right)}, {len(right & missed)}"
 
 
 def _target_share(row: Record, kind: str) -> float:
@@ -109,7 +144,7 @@ def _target_shares(rows: Sequence[Record]) -> list[str]:
         f"|---|---|{'---|' * len(ATTACKS)}",
     ]
     for kind in rows[0]["draws"]:
-        parts = [[judged(row, kind)[1] for row in clean]] + [
+        parts = [[judged(row, kind).share for row in clean]] + [
             [_target_share(row, kind) for row in bad if row["attack"] == attack]
             for attack in ATTACKS
         ]

@@ -18,7 +18,7 @@ from examples.benchmarks.label_search.trial_draws import (
     gathered,
 )
 from examples.benchmarks.label_search.trial_opacity import Faded
-from examples.benchmarks.label_search.trial_tables import beyond, tables
+from examples.benchmarks.label_search.trial_tables import accused, beyond, tables
 
 SHAPE = (3, 64, 64)
 SPEC = InputSpec(SHAPE, (0.0,) * 3, (1.0,) * 3)
@@ -93,11 +93,14 @@ def _row(name: str, attack: str, hits: int, opacity: float | None) -> dict[str, 
 def test_found_is_what_lies_beyond_every_clean_model_at_the_target() -> None:
     rows = [
         _row("a", "clean", 9, None), _row("b", "clean", 12, 0.9), _row("c", "sticker", 60, 0.5),
-        _row("d", "sticker", 11, None),
+        _row("d", "sticker", 11, None), _row("e", "clean", 10, None),
     ]  # fmt: skip
     assert beyond(rows, "shapes") == {"c"}
+    assert [accused(row, "shapes", [rows[0], rows[1], rows[4]]) for row in rows[:4:3]] == [
+        False
+    ] * 2
     page = tables(rows)
     line = next(line for line in page if line.startswith("| shapes |"))
     assert "1 of 2" in line
     faint = next(line for line in page if "| least opacity |" in line)
-    assert "| 1 of 2 | 0.90 | 1 of 2 | 1 | 1 of 2 |" in faint
+    assert "| 1 of 3 | 0.90 | 1 of 2 | 1 | 1 of 2 |" in faint
