@@ -12,6 +12,7 @@ from auditor.report.wording.deciding import (
     search_cost,
     withheld,
 )
+from auditor.report.wording.resume import left_to_ask
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
@@ -79,15 +80,12 @@ def _further(result: Result) -> list[str]:
 
 def _open_queries(result: Result) -> str:
     """Queries that a partial audit still needs."""
-    queries, settings = result.queries, result.settings
-    left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
-    planned = f"{text.count(left)} planned queries"
-    if result.trigger is not None or not getattr(settings, "trigger_search", False):
-        return planned
-    most = search_cost(result)
-    if most is None:
-        return f"{planned} and the trigger search"
-    return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
+    left = f"{text.count(left_to_ask(result))} planned queries"
+    if result.trigger is not None or not getattr(result.settings, "trigger_search", False):
+        return left
+    if search_cost(result) is None:
+        return f"{left} and the trigger search"
+    return f"about {text.count(left_to_ask(result))} queries where the search finds nothing"
 
 
 def _dearer(result: Result) -> list[str]:
