@@ -131,8 +131,8 @@ def _second_search(price: Mapping[str, Any]) -> list[str]:
         return []
     cost = f", price {worst['money'] / worst['queries'] * second:,.2f}" if worst["money"] else ""
     return [
-        "A borderline accusation counts only if a second search confirms it, which asks up to "
-        f"{second:,} queries more{cost}."
+        "A borderline accusation counts only if a second search confirms it: up to "
+        f"{second:,} of the queries at most{cost}."
     ]
 
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
-from auditor.report.wording.deciding import all_clear_need, deciding_effort, ends_of, may_clear
+from auditor.report.wording.deciding import (
+    all_clear_need,
+    deciding_effort,
+    ends_of,
+    further_queries,
+    may_clear,
+)
 from auditor.report.wording.resume import left_to_ask, resuming, shown, with_option, without_option
 from auditor.report.wording.terms import called, found_trigger, mean_shares, pairs
 from auditor.report.wording.text import safe_text, seconds
@@ -90,7 +96,9 @@ def next_command(
     ``money`` is the price of so many queries.
     """
 
-    def priced(queries: int) -> str:
+    def priced(queries: int | None) -> str:
+        if queries is None:
+            return "how many queries was not measured"
         price = money(queries)
         cost = "" if price is None else f" (price {price:,.2f})"
         return f"about {queries:,} queries{cost} where nothing is found"
@@ -111,7 +119,7 @@ def next_command(
         words = without_option(typed, "--max-queries")
         return (
             f"Next: {with_option(words, '--effort', effort)}\n  can {ends_of(result, rates)}: "
-            f"{priced(rates.not_found)}; nothing is asked twice"
+            f"{priced(further_queries(result, effort, rates))}; nothing is asked twice"
         )
     lacking = _lacking_samples(result)
     return f"Next: {again}\n  with {lacking}" if lacking else _planning(typed)

@@ -156,6 +156,16 @@ def ends_of(result: Result, rates: LabelRates) -> str:
     return f"accuse or, with {LEAST_CLEARING} samples or more, clear" if few else "accuse or clear"
 
 
+def further_queries(result: Result, effort: str, rates: LabelRates) -> int:
+    """Queries of a search with ``rates`` at a dearer ``effort`` where nothing is found, without
+    those of the audit's own search, if it begins with that.
+    """
+    small = not searched_by_label(result.input.shape[1:])
+    begins = small or (result.settings.effort, effort) == ("thorough", "exhaustive")
+    held = result.trigger.queries if begins and result.trigger is not None else 0
+    return max(0, rates.not_found - held)
+
+
 def search_cost(result: Result) -> int | None:
     """Queries of a search like the audit's that finds nothing; None if that was not measured."""
     rates = own_rates(result)

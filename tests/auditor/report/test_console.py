@@ -169,7 +169,7 @@ def test_a_price_says_what_a_cap_leaves_and_a_second_search_asks() -> None:
             cap=asdict(Cap(1000, 0, None, 9000, 9999, accuses=True, clears=False)),
         )
     )  # fmt: skip
-    assert "a second search confirms it, which asks up to 400 queries more, price 20.00." in text
+    assert "a second search confirms it: up to 400 of the queries at most, price 20.00." in text
     assert "The folder holds some.\nThe cap of 1,000 queries does not pay" in text
     assert "4 of 9  suspected (over the cap)\n" in text
     assert text.count("over the cap") == 1

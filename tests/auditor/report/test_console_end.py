@@ -12,7 +12,7 @@ from auditor.measured import search_queries
 from auditor.report.console_end import next_command, no_price, show_end
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
-from auditor.report.wording.resume import left_to_ask
+from auditor.report.wording.resume import cap_ended, left_to_ask
 from auditor.verdict.label_scope import rates_for
 
 
@@ -142,6 +142,37 @@ def test_what_comes_next_has_its_price(result: Callable[..., Result]) -> None:
     needs = rates_for((3, 64, 64), "png", 5)["thorough"].not_found
     dearer = _following(result, {}, "standard", 5, money=lambda queries: queries / 1000)
     assert f"about {needs:,} queries (price {needs / 1000:,.2f}) where nothing is found" in dearer
+
+
+@pytest.mark.parametrize(
+    ("shape", "effort", "dearer", "known"),
+    [([3, 64, 64], "standard", "thorough", False), ([1, 28, 28], "standard", "thorough", True)],
+)
+def test_a_search_that_begins_with_the_last_one_asks_only_the_rest(
+    result: Callable[..., Result],
+    shape: list[int],
+    effort: str,
+    dearer: str,
+    known: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    trigger = {**result().content["trigger"], "queries": 1234, "p": 0.9, "natural": False}
+    following = _following(result, {"shape": shape}, effort, 5, trigger=trigger)
+    needs = rates_for(shape, "png", 5)[dearer].not_found - 1234 * known
+    assert f"--effort {dearer}\n" in following
+    assert f": about {needs:,} queries where nothing is found; nothing is asked twice" in following
+
+
+def test_a_rest_that_nobody_measured_has_no_number(result: Callable[..., Result]) -> None:
+    content = result().content
+    made = result(
+        trigger=None, partial=True, queries={**content["queries"], "budget_reached": True},
+        settings={**content["settings"], "trigger_search": True, "effort": "standard"},
+        input={**content["input"], "shape": [3, 400, 400]},
+    )  # fmt: skip
+    assert left_to_ask(made) is None
+    assert "about" not in cap_ended(made)
+    following = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+    assert following.endswith("asks the rest: how many queries was not measured")
 
 
 RATE = {"rate": 0.0, "low": 0.0, "high": 0.1, "n": 30}
