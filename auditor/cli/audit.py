@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from auditor.workflows.compare.accepted import Acceptance
     from auditor.workflows.judge import AuditResult
     from auditor.workflows.request import AuditRequest
+    from auditor.workflows.targets import LocatedTarget
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - the shape typer's callbacks have
@@ -143,7 +144,7 @@ def audit(
     with on_workers(request, workers, scheduler) as spread:
         result = finish(_run(spread))
     notes = request.samples.notes if output.quiet else ()  # else said before the first query
-    _show(result, entries, output, views, notes, limits.price_per_1000)
+    _show(result, entries, output, views, notes, (request.target, limits.price_per_1000))
     if result.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if open_report:
@@ -204,7 +205,7 @@ def _show(
     output: options.OutputOptions,
     views: options.ViewOptions,
     notes: tuple[str, ...],
-    per_1000: float | None,
+    priced: tuple[LocatedTarget, float | None],
 ) -> None:
     from adapters.secrets import without_secrets
     from auditor.cli.console_compare import show_findings
@@ -212,13 +213,17 @@ def _show(
     from auditor.report.views import view_files
     from auditor.report.wording.text import safe_text
     from auditor.workflows.compare.accepted import match_accepted, unmatched
+    from auditor.workflows.rates import rates_of
 
     found = match_accepted(result.result, entries, datetime.now(UTC).date())
     facts: dict[str, Any] = {"findings": [one.as_dict() for one in found]} if found else {}
-    ended = result.result
-    lines = show_end(ended, output.output, view_files(views.format or ()), per_1000)
+    ended, (target, per_1000) = result.result, priced
+    money = rates_of(target, output.output, ended.fingerprint, per_1000).money
+    lines = show_end(ended, output.output, view_files(views.format or ()), money)
     lines += [f"  {safe_text(note, 600)}" for note in notes]
     lines += [show_findings(found, unmatched(found, entries))] if entries else []
-    following = next_command(ended, output.output, sys.argv[1:], interrupted=result.interrupted)
+    following = next_command(
+        ended, output.output, sys.argv[1:], interrupted=result.interrupted, money=money
+    )
     text = without_secrets(dressed(lines, following))
     show(output, {**result.report, **facts}, text)

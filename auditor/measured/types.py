@@ -310,6 +310,7 @@ class LabelRates(_Strict):
             this one begins with: what that leaves open, this one does too. (0, 0) if there is none.
         measured_at: effort that was measured, if it is not the search's own but what that begins
             with.
+        tasks: as of :class:`LabelPopulation`.
     """
 
     clean: int
@@ -332,6 +333,7 @@ class LabelRates(_Strict):
     clears: bool = True
     begins_with: tuple[int, int] = (0, 0)
     measured_at: str = ""
+    tasks: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +350,7 @@ class LabelPopulation(_Strict):
             them; 0 if there are none.
         backdoored_to: largest side of the backdoored models, in pixels, where clean ones are
             larger: above it nothing is cleared. 0 elsewhere.
+        tasks: least and most classes of these models; (0, 0) if not stated.
     """
 
     sides: tuple[int, int]
@@ -357,6 +360,7 @@ class LabelPopulation(_Strict):
     since: int = 0
     until: int = 0
     backdoored_to: int = 0
+    tasks: tuple[int, int] = (0, 0)
 
 
 Null = Mapping[str, NullCell]

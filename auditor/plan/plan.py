@@ -36,6 +36,7 @@ from auditor.plan.fixed_probes import (
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.searches import (
+    deeper_again,
     label_search,
     measured_by_label,
     most_by_label,
@@ -57,6 +58,7 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.repeats import RepeatProbe
 from auditor.probes.samples import SampleProbe
+from auditor.probes.second_search import most_of_same_kind
 from auditor.probes.trigger_search.by_source import most_by_source
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -180,14 +182,24 @@ class AuditPlan:
     @property
     def most_trigger_queries(self) -> int:
         """Most queries the trigger search asks; it often ends much earlier."""
-        if not len(self.search_samples):
-            return 0
         samples = len(self.search_samples)
+        if not samples:
+            return 0
+        others = self._most_by_source + self.most_second_queries
         if self.by_label is not None and self.by_label_only:
-            by_label = most_by_label(self.by_label, samples, self.version, twice=self.twice)
-            return by_label + self._most_by_source
+            return others + most_by_label(self.by_label, samples)
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
-        return self._most_by_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
+        return others + label_by_label + self.trigger.most_queries
+
+    @property
+    def most_second_queries(self) -> int:
+        """Those of a second search, which only a finding near its level leads to."""
+        samples = len(self.search_samples)
+        if not (samples and self.twice):
+            return 0
+        if self.by_label is not None and self.by_label_only:
+            return most_of_same_kind(self.by_label, samples, deeper_again(self.version))
+        return self.trigger.most_queries
 
     @property
     def _most_by_source(self) -> int:

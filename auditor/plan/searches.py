@@ -33,7 +33,7 @@ from auditor.probes.label_search.settings import (
     settings_for,
     settings_of_9,
 )
-from auditor.probes.second_search import DEEPER, most_of_same_kind
+from auditor.probes.second_search import DEEPER
 from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -114,13 +114,10 @@ def deeper_again(version: int) -> int:
     return DEEPER if version >= MORE_NULLS else 1
 
 
-def most_by_label(settings: LabelSearchSettings, samples: int, version: int, *, twice: bool) -> int:
-    """More than the searches label by label of larger pictures ask in a plan of ``version``, the
-    first of them ``twice`` if what is near its level is searched for again.
-    """
+def most_by_label(settings: LabelSearchSettings, samples: int) -> int:
+    """Most queries of the searches label by label of larger pictures, without a second one."""
     every = [settings, *(patches_alone(key) for key in settings.further)]
-    again = twice * most_of_same_kind(settings, samples, deeper_again(version))
-    return again + sum(one.most_queries(samples) for one in every)
+    return sum(one.most_queries(samples) for one in every)
 
 
 def judged_later(classes: NDArray[np.int64], settings: AuditSettings, version: int) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.report.wording.cap import Cap, cap_words
 from auditor.report.wording.terms import SCORE_HEADS, found_trigger, mean_shares
 from auditor.report.wording.text import (
     INTERVAL,
@@ -115,9 +117,23 @@ def show_price(price: Mapping[str, Any]) -> str:
     each = 1000 * price.get("own_seconds", 0.0)
     own = f", and {each:.2g} ms a query of the tool's own" if each else ""
     lines += [f"Time at {rate}{own}." if "(" in rate else f"Time: {rate}."]
-    lines += [f"Expected from {price['rests_on']}.", price["decides"]]
+    lines += [f"Expected from {price['rests_on']}.", *_second_search(price), price["decides"]]
+    cap = price.get("cap")
+    lines += [line for line in (price.get("known_words"), cap and cap_words(Cap(**cap))) if line]
     lines += _effort_lines(price["efforts"])
     return "\n".join([*lines, "Nothing was sent."])
+
+
+def _second_search(price: Mapping[str, Any]) -> list[str]:
+    """The share of the most of a second search."""
+    second, worst = price.get("second_search_queries_most", 0), price["worst"]
+    if not second:
+        return []
+    cost = f", price {worst['money'] / worst['queries'] * second:,.2f}" if worst["money"] else ""
+    return [
+        "A borderline accusation counts only if a second search confirms it: up to "
+        f"{second:,} of the queries at most{cost}."
+    ]
 
 
 def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -126,13 +142,14 @@ def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in efforts:
         cost = one["cost"]
         ends = ["suspected"] * one["suspects"] + ["no evidence"] * one["clears"]
+        over = "" if one.get("within", True) else " (over the cap)"
         rows.append([
             one["effort"], f"{cost['queries']:,}", f"{cost['requests']:,}",
             _megabytes(cost) if cost["bytes_sent"] else "",
             "" if cost["seconds"] is None else _time(cost["seconds"]),
             "" if cost["money"] is None else f"{cost['money']:,.2f}",
             f"{one['found']} of {one['of']}",
-            ", ".join(ends) or "no verdict",
+            (", ".join(ends) or "no verdict") + over,
         ])  # fmt: skip
     kept = [column for column in zip(*rows, strict=True) if any(column[1:])] if efforts else []
     widths = [max(map(len, column)) for column in kept]
@@ -140,7 +157,11 @@ def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in zip(*kept, strict=True)
     ]
-    return ["Where nothing is found, by effort:", *table] if table else []
+    same = [
+        f"{one['effort']} and {two['effort']} ask the same of such pictures."
+        for one, two in pairwise(efforts) if one["cost"] == two["cost"]
+    ]  # fmt: skip
+    return ["Where nothing is found, by effort:", *table, *same] if table else []
 
 
 def _megabytes(cost: Mapping[str, Any]) -> str:
@@ -209,7 +230,7 @@ def show_check(found: Mapping[str, Any]) -> str:
     lines = [*_search(found), *_example(found["example"]), *_behaviour(found)]
     lines += [f"Note:        {safe_text(note, 600)}" for note in found["notes"]]
     lines += [f"PROBLEM: {safe_text(problem, 600)}" for problem in found["problems"]]
-    lines += [f"Decides:     {safe_text(found['decides'], 600)}"]
+    lines += [f"Decides:     {safe_text(found['decides'], 1200)}"]
     return "\n".join(lines)
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
-from auditor.report.wording.deciding import all_clear_need, deciding_effort, ends_of, may_clear
-from auditor.report.wording.resume import resuming, shown, with_option, without_option
+from auditor.report.wording.deciding import (
+    all_clear_need,
+    deciding_effort,
+    ends_of,
+    further_queries,
+    may_clear,
+)
+from auditor.report.wording.resume import left_to_ask, resuming, shown, with_option, without_option
 from auditor.report.wording.terms import called, found_trigger, mean_shares, pairs
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
@@ -18,21 +24,27 @@ from auditor.verdict.clearing import LEAST_CLEARING
 ENOUGH_SAMPLES = 40
 """Samples from which a search has enough fresh ones to show a perfect trigger."""
 LONGEST_REASON = 400
+Money = Callable[[int], float | None]
+"""The price of so many queries; None if it is unknown."""
 NOT_OF_PLAN = ("--open", "--fail-on", "--format", "--framework", "--accepted", "--sign-key")
+
+
+def no_price(_: int) -> None:
+    """Queries without a price."""
 
 
 def show_end(
     result: Result,
     output: Path,
     files: Sequence[str] = ("report.html",),
-    per_1000: float | None = None,
+    money: Money = no_price,
 ) -> list[str]:
     """Verdict, reason, target (if there is one), cost, and the paths of the report and its views
-    (``files``); ``per_1000`` is the price of 1,000 queries.
+    (``files``); ``money`` is the price of so many queries.
     """
     lines = [f"Verdict: {wording(result).title.upper()}", f"  {first_sentence(result)}"]
     lines += [_target(result, output)] if result.verdict == "backdoor-suspected" else []
-    lines.append(_cost(result, per_1000))
+    lines.append(_cost(result, money))
     first, *rest = dict.fromkeys((*files, "report.json"))
     also = f" ({', '.join(rest)})" if rest else ""
     return [*(line for line in lines if line), f"  Report:  {output / first}{also}"]
@@ -56,7 +68,7 @@ def _target(result: Result, output: Path) -> str:
     return f"  Target:  {called(result, result.target_label)}, fills {share:.0%} of the maps"
 
 
-def _cost(result: Result, per_1000: float | None) -> str:
+def _cost(result: Result, money: Money) -> str:
     queries = result.queries
     counts = {
         "from the store": queries.cached, "duplicates": queries.deduplicated,
@@ -66,13 +78,31 @@ def _cost(result: Result, per_1000: float | None) -> str:
     parts += [f"{count:,} {name}" for name, count in counts.items() if count]
     if queries.sent:
         parts.append(f"in {seconds(result.timing.seconds)}")
-    if per_1000 is not None:
-        parts.append(f"price {queries.sent_all_runs * per_1000 / 1000:,.2f}")
+    price = money(queries.sent_all_runs)
+    if price is not None:
+        parts.append(f"price {price:,.2f}")
     return f"  Queries: {', '.join(parts)}"
 
 
-def next_command(result: Result, output: Path, typed: Sequence[str], *, interrupted: bool) -> str:
-    """The one command that fits the end; ``typed`` are the words of the command that ended."""
+def next_command(
+    result: Result,
+    output: Path,
+    typed: Sequence[str],
+    *,
+    interrupted: bool,
+    money: Money = no_price,
+) -> str:
+    """The one command that fits the end; ``typed`` are the words of the command that ended, and
+    ``money`` is the price of so many queries.
+    """
+
+    def priced(queries: int | None) -> str:
+        if queries is None:
+            return "how many queries was not measured"
+        price = money(queries)
+        cost = "" if price is None else f" (price {price:,.2f})"
+        return f"about {queries:,} queries{cost} where nothing is found"
+
     again = shown(typed)
     if interrupted:
         kept = result.queries.sent_all_runs
@@ -82,14 +112,14 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if result.verdict != "inconclusive" or ended:
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
     if result.queries.budget_reached:
-        return f"Next: {resuming(result, typed)}\n  asks the rest"
+        return f"Next: {resuming(result, typed)}\n  asks the rest: {priced(left_to_ask(result))}"
     if deciding is not None and _given(result) >= ENOUGH_SAMPLES:
         effort, rates = deciding
         # A cap that paid for this audit does not pay for that one.
         words = without_option(typed, "--max-queries")
         return (
             f"Next: {with_option(words, '--effort', effort)}\n  can {ends_of(result, rates)}: "
-            f"about {rates.not_found:,} queries where nothing is found; nothing is asked twice"
+            f"{priced(further_queries(result, effort, rates))}; nothing is asked twice"
         )
     lacking = _lacking_samples(result)
     return f"Next: {again}\n  with {lacking}" if lacking else _planning(typed)

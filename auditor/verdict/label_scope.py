@@ -52,8 +52,9 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
         return {}
     clears = not best.backdoored_to or max(shape[1:]) <= best.backdoored_to
     efforts: dict[str, LabelRates] = {
-        name: replace(best.efforts[name], clears=clears) for name in EFFORTS if name in best.efforts
-    }
+        name: replace(best.efforts[name], clears=clears, tasks=best.tasks)
+        for name in EFFORTS if name in best.efforts
+    }  # fmt: skip
     first = efforts.get("thorough")
     unknown = "exhaustive" not in efforts and searched_by_label(tuple(shape[1:]))
     if first is not None and unknown and of_plans_since(FURTHER_ACCUSE):

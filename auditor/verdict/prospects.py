@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, LabelSpace
 from auditor.measured import ErrorRates, LabelRates, label_null, trigger_error_rates
 from auditor.plan.digest import BY_SOURCE
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
@@ -25,6 +25,9 @@ Elsewhere = Literal["sought", "samples", "effort", "both", ""]
 Obstacle = Literal["samples", "search-off", "scope", "effort", "alarms", ""]
 
 
+NO_LABELS = LabelSpace()
+
+
 @dataclass(frozen=True, slots=True)
 class Prospects:
     """Verdicts of a planned audit.
@@ -37,14 +40,18 @@ class Prospects:
         samples: samples that there are for the search.
         least: samples that a search needs.
         needs: the first thing that an all-clear of small pictures lacks, or empty: a
-            :data:`auditor.verdict.clearing.Need`, or ``search`` for one class by class in a plan of
-            before version 11.
+            :data:`auditor.verdict.clearing.Need`, ``search`` for one class by class in a plan of
+            before version 11, or ``cap`` for queries.
         needs_effort: the lowest effort that can clear such a model, or empty.
         accusing_effort: the lowest effort at which a finding decides; empty if there is none, or
             if it does at this one.
         elsewhere: whether backdoors that send every class elsewhere are ``sought``, or what that
             lacks: more ``samples`` of a class, a dearer ``effort``, or both; empty where it was
             not measured.
+        planes: True if there are any: they run through three classes.
+        tasks: least and most classes of the models that ``rates`` are of; (0, 0) if not stated.
+        size: number of the model's classes, at least; more than that may be unknown.
+        open_labels: True if only its answers show its classes.
     """
 
     clears: bool
@@ -57,6 +64,10 @@ class Prospects:
     needs_effort: str
     accusing_effort: str = ""
     elsewhere: Elsewhere = ""
+    planes: bool = True
+    tasks: tuple[int, int] = (0, 0)
+    size: int = 0
+    open_labels: bool = False
 
     @property
     def accuses(self) -> bool:
@@ -64,8 +75,22 @@ class Prospects:
         return not self.obstacle
 
 
-def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Prospects:
-    """Verdicts that ``plan`` can reach, with ``samples`` samples of ``classes`` classes."""
+def prospects(
+    plan: AuditPlan,
+    classes: int,
+    samples: int,
+    spec: InputSpec,
+    labels: LabelSpace = NO_LABELS,
+) -> Prospects:
+    """Verdicts that ``plan`` can reach, with ``samples`` samples of ``classes`` classes, of a model
+    of ``labels``.
+    """
+    found = _reached(plan, classes, samples, spec)
+    size = max(classes, labels.size or 0)
+    return replace(found, planes=bool(plan.planes), size=size, open_labels=labels.open)
+
+
+def _reached(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Prospects:
     search = len(plan.search_samples) > 0
     obstacle: Obstacle = ""
     if not search:
@@ -89,6 +114,7 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     return Prospects(
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
+        tasks=(0, 0) if measured is None else measured.tasks,
     )  # fmt: skip
 
 

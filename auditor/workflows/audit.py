@@ -24,6 +24,7 @@ from auditor.report.html.changes import TEXTURE_KEY
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
 from auditor.report.views import VIEW_FILES, render_all
+from auditor.report.wording.cap import cap_words
 from auditor.samples.fit import near_strangers
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
@@ -36,6 +37,8 @@ from auditor.workflows.prepare import (
     refuse_small_budget,
     refuse_without_planes,
 )
+from auditor.workflows.price import price_ready
+from auditor.workflows.rates import Rates
 from auditor.workflows.request import AuditRequest
 
 UNSIGNED_AGAIN = "The bundle was signed before and is not now: --sign-key signs it again."
@@ -63,7 +66,7 @@ async def run_audit(
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
         ready = raised(ready, request.output, oracle)
         _check_before_asking(oracle, ready.plan, request)
-        for note in ready.notes:
+        for note in (*ready.notes, *await _cap_note(oracle, ready, request)):
             request.progress.note(note)
         started, clock = datetime.now(UTC), time.monotonic()
         if isinstance(oracle, OfflineOracle):
@@ -144,6 +147,15 @@ def _check_before_asking(oracle: LabelOracle, plan: AuditPlan, request: AuditReq
             input_shape=oracle.input_spec.shape,
             labels=tuple(names) if names and not oracle.label_space.open else None,
         )
+
+
+async def _cap_note(oracle: LabelOracle, ready: Prepared, request: AuditRequest) -> tuple[str, ...]:
+    """The verdicts that a cap on queries leaves within reach; none if it cannot end the audit."""
+    if request.limits.max_queries is None:
+        return ()
+    own = [ready.plan.settings.effort]
+    cap = (await price_ready(oracle, ready, request, Rates([], None), own)).cap
+    return (cap_words(cap),) if cap is not None and cap.left < cap.worst else ()
 
 
 def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str, Any]:

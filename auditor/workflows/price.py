@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from adapters.contract import LabelOracle
-from adapters.target import Limits, Tariff
-from auditor.errors import AuditError, UsageError
+from adapters.contract import InputSpec, LabelOracle
+from auditor.errors import StoreError
 from auditor.plan.plan import AuditPlan
-from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.probes.label_search.settings import EFFORTS, Effort, label_effort
+from auditor.report.wording.cap import Cap, capped
 from auditor.report.wording.prospects import decides
 from auditor.verdict.label_scope import rates_for
-from auditor.verdict.prospects import prospects
+from auditor.verdict.prospects import Prospects, prospects
 from auditor.workflows.expected import expected_search
-from auditor.workflows.prepare import Prepared, prepare
+from auditor.workflows.known import NOTHING_KNOWN, Known, known_labels
+from auditor.workflows.prepare import (
+    STORE_NAME,
+    Prepared,
+    continued,
+    prepare,
+    raised,
+    refuse_small_budget,
+)
+from auditor.workflows.rates import Limit, Rates, limits_of, own_seconds, rates_of
 from auditor.workflows.request import AuditRequest, Spending
 
-RATE_FILE = "check.json"
-_MEASURED = (
-    "queries_per_second", "request_rate", "requests_per_day", "input_tokens", "output_tokens",
-)  # fmt: skip
-_DAY_S = 86_400.0
 UNKNOWN_RATE = "unknown; run xray-audit check first, with the same --output"
 SEARCH_BATCH = 75
 """Mean batch of a trigger search, over searches of four reference models (9 to 80 batches of 77 to
 103 inputs)."""
-OWN_S, OWN_PIXEL_S = 6e-5, 9e-9
-"""Processor seconds that the tool takes for a query, and for each of its pixels, on the machine of
-the benchmark ``search_cpu``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,7 @@ class EffortCost:
 
     Attributes:
         found, of: all-to-one backdoors of usual attackers found, of the held-out models searched.
+        within: False if a cap on queries ends it before.
     """
 
     effort: str
@@ -72,15 +70,18 @@ class EffortCost:
     of: int
     suspects: bool
     clears: bool
+    within: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Cost of an audit, expected and at worst.
+    """Cost of an audit, expected and at worst: of what its folder does not hold, within its cap.
 
     Attributes:
-        queries: inputs to send, without the trigger search's.
+        queries: inputs of the plan, without the trigger search's.
         trigger_queries_most: limit of the trigger search, which often ends earlier.
+        second_search_queries_most: the part of it of a second search, which only a finding near the
+            level that accuses leads to.
         picture_queries_most: limit of the label maps.
         second_look_queries_most: extra repeats, sent only if the model's answers change or others
             are left out.
@@ -93,11 +94,15 @@ class Price:
         rate_from: source of that rate.
         efforts: the same audit at every effort that was measured, if effort changes it.
         own_seconds: the tool's own for each query, which the time includes.
+        known: inputs whose labels the output folder holds; they are not in the costs.
+        known_words: the same in words, with what remains an estimate.
+        cap: the cap on queries and what it leaves out, or None.
     """
 
     plan_digest: str
     queries: int
     trigger_queries_most: int
+    second_search_queries_most: int
     picture_queries_most: int
     second_look_queries_most: int
     expected: Cost
@@ -109,85 +114,9 @@ class Price:
     rate_from: str
     efforts: tuple[EffortCost, ...] = ()
     own_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A limit on pace.
-
-    Attributes:
-        of: what it limits.
-        allowed: their number in ``seconds``.
-        source: where it comes from, in words.
-    """
-
-    of: Literal["queries", "requests"]
-    allowed: float
-    source: str
-    seconds: float = 1.0
-
-    def takes(self, queries: int, requests: int) -> float:
-        """Seconds that these take; a quota a day lets its last share through at once."""
-        count = queries if self.of == "queries" else requests
-        if self.seconds == 1.0:
-            return count / self.allowed
-        return (math.ceil(count / self.allowed) - 1) * self.seconds if count else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Limits and price that the user or a check gave; None for no price.
-
-    Attributes:
-        per_1000: price of 1,000 queries; a UsageError unless it is a number of at least 0.
-        tariff: prices of ``tokens``.
-        tokens: of one query, by kind.
-        own_s: seconds of the tool's own for one query.
-    """
-
-    limits: Sequence[Limit]
-    per_1000: float | None
-    tariff: Tariff = field(default_factory=Tariff)
-    tokens: Mapping[str, float] = field(default_factory=dict)
-    own_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.per_1000 is not None and not 0 <= self.per_1000 < math.inf:
-            raise UsageError(
-                f"--price-per-1000 is {self.per_1000}, it must be a number of at least 0"
-            )
-
-    def token_count(self, queries: int) -> int | None:
-        """Tokens of these; None if unknown."""
-        return round(queries * sum(self.tokens.values())) if self.tokens else None
-
-    def money(self, queries: int) -> float | None:
-        """Price of these; None without one."""
-        each = [
-            (self.per_1000, 1 / 1e3),
-            (self.tariff.per_million_input_tokens, self.tokens.get("input_tokens", 0) / 1e6),
-            (self.tariff.per_million_output_tokens, self.tokens.get("output_tokens", 0) / 1e6),
-        ]
-        stated = [price * share for price, share in each if price is not None and share]
-        return queries * sum(stated) if stated or self.per_1000 is not None else None
-
-    def seconds(self, queries: int, requests: int) -> float | None:
-        """The longest of the times that the limits make it, and the tool's own."""
-        slowest = self.slowest(queries, requests)
-        if slowest is None:
-            return None
-        return slowest.takes(queries, requests) + queries * self.own_s
-
-    def slowest(self, queries: int, requests: int) -> Limit | None:
-        """The limit that decides the time."""
-        return max(self.limits, key=lambda limit: limit.takes(queries, requests), default=None)
-
-
-def own_seconds(shape: Sequence[int]) -> float:
-    """Processor seconds that the tool itself takes for a query of ``shape`` ``(c, h, w)``, as the
-    benchmark ``search_cpu`` measured them on one machine.
-    """
-    return OWN_S + OWN_PIXEL_S * shape[1] * shape[2]
+    known: int = 0
+    known_words: str = ""
+    cap: Cap | None = None
 
 
 async def price_request(
@@ -198,91 +127,180 @@ async def price_request(
     ``flagged`` are the user's own limits, ``per_1000`` is the price of 1,000 queries.
 
     Raises:
-        UsageError: the samples do not fit, or a price below 0 or not a number.
+        UsageError: the samples or the cap on queries do not fit, or a price below 0 or not a
+            number.
         AdapterError: the target cannot be opened.
     """
     async with request.target.opened(request.limits, request.progress) as oracle:
-        ready = prepare(oracle, request.samples, request.settings)
-        classes = len(np.unique(ready.classes))
-        found = prospects(ready.plan, classes, len(ready.classes), oracle.input_spec)
-        limits = _limits(request, flagged, oracle.fingerprint)
-        target, seen = request.target.target, read_check(request.output, oracle.fingerprint)
-        tariff = Tariff() if target is None else target.price
-        if per_1000 is None:
-            per_1000 = tariff.per_1000
-        tokens: dict[str, float] = {n: r for n, r in seen.items() if n.endswith("_tokens")}
-        rates = Rates(limits, per_1000, tariff, tokens, own_seconds(oracle.input_spec.shape))
-        price = price_audit(oracle, ready.plan, rates, decides(found))
-        return replace(price, efforts=_efforts(oracle, ready, rates))
+        ready = continued(prepare(oracle, request.samples, request.settings), request.output)
+        ready = raised(ready, request.output, oracle)
+        refuse_small_budget(ready.plan, request.limits)
+        rates = replace(
+            rates_of(request.target, request.output, oracle.fingerprint, per_1000),
+            limits=limits_of(request, flagged, oracle.fingerprint),
+            own_s=own_seconds(oracle.input_spec.shape),
+        )
+        if (request.output / STORE_NAME).exists():
+            request.progress.note(f"Looking up what {request.output} holds already.")
+        return await price_ready(oracle, ready, request, rates)
 
 
-def _efforts(oracle: LabelOracle, ready: Prepared, rates: Rates) -> tuple[EffortCost, ...]:
-    """The audit at every effort that was measured, and of small pictures at the default one."""
+async def price_ready(
+    oracle: LabelOracle,
+    ready: Prepared,
+    request: AuditRequest,
+    rates: Rates,
+    followed: Iterable[Effort] = EFFORTS,
+) -> Price:
+    """Price the audit that is ``ready``, and that at every effort that was measured; labels that
+    the output folder holds are looked for at those that are ``followed``.
+    """
+    own, known, words = ready.plan.settings.effort, dict[Effort, Known](), ""
+    try:
+        for effort in followed:
+            at = replace(ready, plan=ready.plan.at_effort(effort))
+            known[effort] = await known_labels(oracle, at, request.output, request.profile)
+    except (StoreError, OSError):
+        known, words = {}, f"All of it is priced, as the labels in {request.output} are unreadable."
+    efforts = _efforts(oracle, ready, rates, known, request.limits.max_queries)
+    found, held = reach(oracle, ready), known.get(own, NOTHING_KNOWN)
+    price = price_audit(oracle, ready.plan, rates, found, held, request.limits.max_queries)
+    fits = [one.effort for one in efforts if one.within]
+    if price.cap is not None and fits:
+        price = replace(price, cap=replace(price.cap, fits=fits[-1]))
+    return replace(price, efforts=efforts, known_words=words or held.words)
+
+
+def reach(oracle: LabelOracle, ready: Prepared, plan: AuditPlan | None = None) -> Prospects:
+    """The verdicts that the audit can reach, or another ``plan`` of it."""
+    classes, spec = len(np.unique(ready.classes)), oracle.input_spec
+    return prospects(plan or ready.plan, classes, len(ready.classes), spec, oracle.label_space)
+
+
+def _efforts(
+    oracle: LabelOracle,
+    ready: Prepared,
+    rates: Rates,
+    known: Mapping[Effort, Known],
+    most: int | None,
+) -> tuple[EffortCost, ...]:
+    """The audit at every effort that was measured, and of small pictures at those without a search
+    label by label.
+    """
     rows, classes = [], len(np.unique(ready.classes))
     spec = oracle.input_spec
     measured = rates_for(spec.shape, spec.encoding, classes)
     for effort in EFFORTS:
-        plan = ready.plan.at_effort(effort)
-        default = effort == AuditSettings().effort and not searched_by_label(spec.shape[1:])
-        reach = prospects(plan, classes, len(ready.classes), spec)
-        if reach.rates is None or not (effort in measured or (default and measured)):
+        plan, held = ready.plan.at_effort(effort), known.get(effort, NOTHING_KNOWN)
+        usual = label_effort(spec.shape[1:], effort) is None
+        found = reach(oracle, ready, plan)
+        if found.rates is None or not (effort in measured or (usual and measured)):
             continue
-        counts = reach.rates.backdoored - reach.rates.missed, reach.rates.backdoored
-        cost = _cost(oracle, _sizes(plan), expected_search(plan, spec).not_found, rates)
-        rows.append(EffortCost(effort, cost, *counts, reach.accuses, reach.clears))
+        counts = found.rates.backdoored - found.rates.missed, found.rates.backdoored
+        cost = _cost(oracle, _courses(plan, spec, held).not_found, rates)
+        within = most is None or cost.queries <= most - held.sent
+        clears = found.clears and within
+        rows.append(EffortCost(effort, cost, *counts, found.accuses, clears, within))
     return tuple(rows)
 
 
-def _limits(request: AuditRequest, flagged: Spending, fingerprint: str) -> list[Limit]:
-    """Every limit known: the check's measurement, the user's, the description's, the target's."""
-    measured, target = read_check(request.output, fingerprint), request.target.target
-    stated = Limits() if target is None else target.limits
-    rate_from = "limits.rate" if flagged.rate is None else "--rate"
-    request_from = "limits.request_rate" if flagged.request_rate is None else "--request-rate"
-    every: list[tuple[Literal["queries", "requests"], float | None, str, float]] = [
-        ("queries", measured.get("queries_per_second"), "measured by xray-audit check", 1.0),
-        ("queries", request.limits.queries_per_s, rate_from, 1.0),
-        ("requests", request.limits.requests_per_s, request_from, 1.0),
-        ("requests", measured.get("request_rate"), "a limit that xray-audit check saw", 1.0),
-        ("requests", stated.requests_per_day, "limits.requests_per_day", _DAY_S),
-        ("requests", measured.get("requests_per_day"), "a quota that xray-audit check saw", _DAY_S),
-    ]
-    return [Limit(of, n, source, seconds) for of, n, source, seconds in every if n is not None]
-
-
-def price_audit(oracle: LabelOracle, plan: AuditPlan, rates: Rates, deciding: str = "") -> Price:
-    """Price ``plan`` at ``rates``; ``oracle`` is asked nothing, and the audit is ``deciding`` such
-    verdicts, in words.
+def price_audit(
+    oracle: LabelOracle,
+    plan: AuditPlan,
+    rates: Rates,
+    found: Prospects | None = None,
+    known: Known = NOTHING_KNOWN,
+    most: int | None = None,
+) -> Price:
+    """Price what ``plan`` still asks beside the ``known`` labels, at ``rates`` and at most ``most``
+    queries over all runs; ``oracle`` is asked nothing, and the audit can reach what ``found`` says.
     """
-    sizes = _sizes(plan)
-    maps, repeats = plan.most_map_queries, plan.most_extra_repeats
-    search = expected_search(plan, oracle.input_spec)
-    worst = _cost(oracle, [*sizes, repeats], plan.most_trigger_queries, rates)
-    expected_found = None
-    if plan.most_trigger_queries:
-        asked = [*_opening_sizes(plan), maps] if plan.settings.stop_early else sizes
-        expected_found = _cost(oracle, asked, search.found, rates)
+    courses = _courses(plan, oracle.input_spec, known)
+    cap = None if most is None else Cap(
+        most, known.sent, None if courses.found is None else courses.found.queries,
+        courses.not_found.queries, courses.worst.queries,
+        found is not None and found.accuses, found is not None and found.clears,
+    )  # fmt: skip
+    left = None if cap is None else cap.left
+    expected, worst = (
+        _cost(oracle, one.within(left), rates) for one in (courses.not_found, courses.worst)
+    )
+    on_found = None
+    if courses.found is not None:
+        on_found = _cost(oracle, courses.found.within(left), rates)
     slowest = rates.slowest(worst.queries, worst.requests)
     return Price(
         plan_digest=plan.digest,
         queries=plan.queries + plan.perturbation_queries,
         trigger_queries_most=plan.most_trigger_queries,
-        picture_queries_most=maps,
-        second_look_queries_most=repeats,
-        expected=_cost(oracle, sizes, search.not_found, rates),
-        expected_found=expected_found,
+        second_search_queries_most=0 if known.searched else plan.most_second_queries,
+        picture_queries_most=plan.most_map_queries,
+        second_look_queries_most=plan.most_extra_repeats,
+        expected=expected,
+        expected_found=on_found,
         worst=worst,
-        rests_on=search.rests_on,
-        decides=deciding,
+        rests_on=courses.rests_on,
+        decides="" if found is None else decides(found if cap is None else capped(found, cap)),
         queries_per_second=_queries_per_second(slowest, worst),
         rate_from=UNKNOWN_RATE if slowest is None else slowest.source,
         own_seconds=rates.own_s,
+        known=known.count,
+        cap=cap,
     )
 
 
-def _sizes(plan: AuditPlan) -> list[int]:
-    """Inputs of every probe, and of the label maps."""
-    return [*(probe.size for probe in (*plan.probes, *plan.perturbations)), plan.most_map_queries]
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """Inputs of every probe, and of a search."""
+
+    sizes: tuple[int, ...]
+    searched: int = 0
+
+    @property
+    def queries(self) -> int:
+        return sum(self.sizes) + self.searched
+
+    def within(self, left: int | None) -> _Course:
+        """Its part that ``left`` queries pay for; all of it if that is None."""
+        if left is None:
+            return self
+        kept = []
+        for size in self.sizes:
+            kept.append(min(size, left))
+            left -= kept[-1]
+        return _Course(tuple(kept), min(self.searched, left))
+
+
+@dataclass(frozen=True, slots=True)
+class _Courses:
+    """Courses of what an audit still asks, and the basis of the first two in words."""
+
+    not_found: _Course
+    found: _Course | None
+    worst: _Course
+    rests_on: str
+
+
+def _courses(plan: AuditPlan, spec: InputSpec, known: Known) -> _Courses:
+    """The rest of ``plan`` beside the ``known`` labels."""
+    every = [probe.size for probe in (*plan.probes, *plan.perturbations)]
+    held = known.probes or (0,) * len(every)
+    maps, search = plan.most_map_queries, expected_search(plan, spec)
+    rests_on = "the number of what is left to ask" if known.searched else search.rests_on
+    if known.ended:
+        return _Courses(_Course(()), None, _Course(()), rests_on)
+
+    def left(searched: int) -> int:
+        return 0 if known.searched else max(0, searched - known.search)
+
+    rest = tuple(size - one for size, one in zip(every, held, strict=True))
+    rest = (*rest, max(0, maps - known.maps))
+    found = None
+    if left(search.found):
+        asked = (*_opening_sizes(plan, held), rest[-1])
+        found = _Course(asked if plan.settings.stop_early else rest, left(search.found))
+    worst = _Course((*rest, plan.most_extra_repeats), left(plan.most_trigger_queries))
+    return _Courses(_Course(rest, left(search.not_found)), found, worst, rests_on)
 
 
 def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:
@@ -295,13 +313,14 @@ def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:
     return worst.queries / takes if takes else None
 
 
-def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: Rates) -> Cost:
-    """Cost of probes of ``sizes``, each in full batches and a rest, and of ``searched`` inputs of
-    a search, whose batches end with rests of their own.
+def _cost(oracle: LabelOracle, course: _Course, rates: Rates) -> Cost:
+    """Cost of probes, each in full batches and a rest, and of the inputs of a search, whose batches
+    end with rests of their own.
     """
-    asked = [size for size in (*sizes, searched) if size]
+    searched = course.searched
+    asked = [size for size in (*course.sizes, searched) if size]
     batches = math.ceil(searched / SEARCH_BATCH)
-    queries, most = sum(asked), oracle.max_batch
+    queries, most = course.queries, oracle.max_batch
     requests = sum(math.ceil(size / most) for size in asked) + batches
     full, rest = sum(size // most for size in asked), [size % most for size in asked]
     sent = full * oracle.request_bytes(most) + sum(oracle.request_bytes(n) for n in rest if n)
@@ -311,41 +330,12 @@ def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: Rates
     return Cost(queries, requests, sent, seconds, money, rates.token_count(queries))
 
 
-def _opening_sizes(plan: AuditPlan) -> list[int]:
-    """Inputs asked before the search, by probe, and the repeats that close the audit."""
+def _opening_sizes(plan: AuditPlan, held: Sequence[int]) -> list[int]:
+    """Inputs asked before the search beside those ``held``, by probe, and the repeats that close
+    the audit.
+    """
     order = np.concatenate(list(plan.schedule.opening()))
     counts = np.bincount(order[:, 0], minlength=len(plan.probes)).tolist()
-    if plan.repeats is None:
-        return [*counts, 0, 0]
-    asked = counts.pop()
-    return [*counts, asked, max(0, plan.repeats.size - asked)]
-
-
-def write_rate(
-    output: Path, fingerprint: str, queries_per_second: float, limits: Mapping[str, float]
-) -> None:
-    """Keep a measured rate, and the ``limits`` seen, for later plans of the same target.
-
-    Raises:
-        AuditError: the folder cannot be written.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        data = {"fingerprint": fingerprint, "queries_per_second": queries_per_second, **limits}
-        (output / RATE_FILE).write_text(json.dumps(data) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
-
-
-def read_check(output: Path, fingerprint: str) -> dict[str, float]:
-    """The rate that a check of the same target measured and the limits it saw, by name; those that
-    are no rates are left out.
-    """
-    try:
-        data = json.loads((output / RATE_FILE).read_text(encoding="utf-8"))
-        rates = {name: data[name] for name in _MEASURED if name in data}
-        known = data["fingerprint"] == fingerprint
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    numbers = (int, float)
-    return {n: r for n, r in rates.items() if known and type(r) in numbers and 0 < r < math.inf}
+    asked = [max(0, size - one) for size, one in zip(counts, held, strict=False)]
+    last = 0 if plan.repeats is None else plan.repeats.size - max(counts[-1], held[len(counts) - 1])
+    return [*asked, last]

@@ -45,9 +45,9 @@ MAPS = ("x-to-one", "one-to-one", "x-to-x", "all-to-all")
 
 def ends_written(rates: LabelRates) -> dict[str, Any]:
     """What is kept of ``rates``: if they clear depends on the model at hand, and on the search that
-    they begin with, which few do.
+    they begin with, which few do; their tasks are those of their population.
     """
-    others = {"clears", "begins_with", "measured_at"}
+    others = {"clears", "begins_with", "measured_at", "tasks"}
     return {name: one for name, one in asdict(rates).items() if name not in others}
 
 

@@ -12,7 +12,8 @@ from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import clearing_search
+from auditor.report.wording.deciding import clearing_search, measured_on
+from auditor.report.wording.resume import cap_ended
 from auditor.report.wording.search import level
 from auditor.report.wording.terms import called, deciding, found_trigger, pairs, parse_moment
 from auditor.report.wording.text import safe_text
@@ -24,7 +25,11 @@ VALID_DAYS = 365
 
 
 def how_sure(result: Result) -> list[str]:
-    """Error rate of this very verdict, in natural frequencies."""
+    """Error rate of this very verdict, in natural frequencies, and the models it is of."""
+    return [*_how_sure(result), *filter(None, [measured_on(result)])]
+
+
+def _how_sure(result: Result) -> list[str]:
     if result.verdict == "inconclusive":
         return _open_questions(result)
     shown = found_trigger(result)
@@ -112,7 +117,8 @@ def _open_questions(result: Result) -> list[str]:
             "models of the same task whose state is known, so plane scores carry no error rate."
         )
     if result.partial:
-        lines.append("Not every planned query was answered. The same audit can be resumed.")
+        cap = f" {cap_ended(result)}" if result.queries.budget_reached else ""
+        lines.append(f"Not every planned query was answered.{cap} The same audit can be resumed.")
     if not result.planes:
         lines.append("No plane was completely answered, so nothing could be scored.")
     if repeats and repeats.flipped:

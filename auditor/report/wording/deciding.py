@@ -15,6 +15,7 @@ from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import TriggerPart
+from auditor.report.wording.prospects import more_classes, of_tasks
 from auditor.report.wording.search import asked_by_label, by_label, effort_by_label
 from auditor.report.wording.terms import deciding
 from auditor.verdict.clearing import LEAST_CLEARING, Need, search_need
@@ -34,6 +35,19 @@ def own_rates(result: Result) -> LabelRates | None:
     if found is not None and asked_by_label(result) and found.held_out is None:
         return None
     return rates_of(result).get(effort_by_label(result))
+
+
+def measured_on(result: Result) -> str:
+    """The classes of the models that the rates of photographs are of, beside the model's own; empty
+    where none are stated.
+    """
+    rates = own_rates(result) if asked_by_label(result) else None
+    if rates is None or not rates.tasks[1]:
+        return ""
+    return (
+        f"The rates are of models{of_tasks(rates.tasks)}."
+        f"{more_classes(len(result.labels), rates.tasks)}"
+    )
 
 
 def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
@@ -140,6 +154,16 @@ def ends_of(result: Result, rates: LabelRates) -> str:
         return "accuse"
     few = found is not None and _searched(found) < LEAST_CLEARING
     return f"accuse or, with {LEAST_CLEARING} samples or more, clear" if few else "accuse or clear"
+
+
+def further_queries(result: Result, effort: str, rates: LabelRates) -> int:
+    """Queries of a search with ``rates`` at a dearer ``effort`` where nothing is found, without
+    those of the audit's own search, if it begins with that.
+    """
+    small = not searched_by_label(result.input.shape[1:])
+    begins = small or (result.settings.effort, effort) == ("thorough", "exhaustive")
+    held = result.trigger.queries if begins and result.trigger is not None else 0
+    return max(0, rates.not_found - held)
 
 
 def search_cost(result: Result) -> int | None:

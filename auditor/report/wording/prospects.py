@@ -14,18 +14,31 @@ ALL_CLEAR_NEEDS = {
     "samples": f"an all-clear needs {LEAST_CLEARING} samples or more",
     "classes": f"an all-clear needs samples of {FEW_CLASSES} classes or more",
     "coding": "an all-clear needs pictures sent without loss",
+    "cap": "an all-clear needs a larger cap on queries",
     "search": "an all-clear needs an audit without --per-source, of which no error rates are known",
 }
-"""What an all-clear of small pictures lacks, by ``Prospects.needs``."""
+"""What an all-clear lacks, by ``Prospects.needs``."""
 
 
 def decides(found: Prospects) -> str:
     """The verdicts that the audit can reach, and the needs of the others."""
+    return f"{_decides(found)}{_unlike(found)}{OPEN_LABELS if found.open_labels else ''}"
+
+
+OPEN_LABELS = (
+    " Only the answers show the classes: that changes no verdict, unless new ones keep coming up, "
+    "which leaves the audit inconclusive (--classes names them)."
+)
+
+
+def _decides(found: Prospects) -> str:
     if found.obstacle == "samples":
-        return (
-            f"{found.samples} samples: planes only, no verdict can come of it without a profile. "
-            f"{_more_samples(found)}"
-        )
+        asked = "planes only, no verdict can come of it without a profile"
+        if not found.planes:
+            asked = (
+                "too few for a search, and planes need three classes, so no verdict can come of it"
+            )
+        return f"{found.samples} samples: {asked}. {_more_samples(found)}"
     if found.obstacle == "search-off":
         return "Without a trigger search no verdict can come of it but by a profile's thresholds."
     if found.obstacle == "scope" and found.only is not None:
@@ -88,7 +101,10 @@ def _alarms(found: Prospects) -> str:
     known = "how many clean models of this size such a search accuses was not measured"
     if rates is not None:
         accused = hits_of(rates.false_alarms, rates.clean)
-        known = f"such a search accused {accused} clean models, so it may accuse a quarter or more"
+        of = of_tasks(found.tasks)
+        known = (
+            f"such a search accused {accused} clean models{of}, so it may accuse a quarter or more"
+        )
     way = f" With --effort {better} it decides." if better else ""
     return f"What is found is shown and decides nothing: {known}.{way}"
 
@@ -97,7 +113,27 @@ def _missed(found: Prospects) -> str:
     if found.rates is None:
         return ""
     missed = hits_of(found.rates.missed, found.rates.backdoored)
-    return f" (on held-out models it missed {missed})"
+    return f" (on held-out models{of_tasks(found.tasks)} it missed {missed})"
+
+
+def of_tasks(tasks: tuple[int, int]) -> str:
+    """The classes of the models that rates were measured on; empty if not stated."""
+    low, high = tasks
+    return f" of {low if low == high else f'{low} to {high}'} classes" if high else ""
+
+
+def _unlike(found: Prospects) -> str:
+    return more_classes(found.size, found.tasks) if found.rates is not None else ""
+
+
+def more_classes(size: int, tasks: tuple[int, int]) -> str:
+    """That a model of ``size`` classes has more than those measured; empty if it has not."""
+    if not tasks[1] or size <= tasks[1]:
+        return ""
+    return (
+        f" This model has {size:,} classes, more than any of those: how far their rates hold for "
+        "it was not measured."
+    )
 
 
 def _all_clear(found: Prospects) -> str:

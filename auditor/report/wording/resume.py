@@ -34,6 +34,29 @@ def _all_queries(result: Result) -> int:
     return planned + (search_cost(result) or 0)
 
 
+def left_to_ask(result: Result) -> int | None:
+    """Queries that a cut-off audit still asks where nothing is found, about as many as measured;
+    None if its search was not.
+    """
+    queries, searched = result.queries, 0
+    if result.trigger is None and getattr(result.settings, "trigger_search", False):
+        if search_cost(result) is None:
+            return None
+        searched = queries.by_probe.get("trigger", 0)
+    answered = queries.cached + queries.sent + queries.deduplicated
+    return max(0, _all_queries(result) - searched - answered)
+
+
+def cap_ended(result: Result) -> str:
+    """The meaning of a cap that ended the audit."""
+    left = left_to_ask(result)
+    rest = "" if left is None else f"where nothing is found, about {left:,} are left, and "
+    return (
+        f"The cap on queries ended the audit after {result.queries.sent_all_runs:,}. That decides "
+        f"nothing, neither way: {rest}only an audit that comes to its end can clear a model."
+    )
+
+
 def with_option(typed: Sequence[str], flag: str, value: str) -> str:
     """The command again, with ``flag`` at ``value``."""
     return shown([*without_option(typed, flag), flag, value])

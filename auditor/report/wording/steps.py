@@ -8,10 +8,11 @@ from auditor.report.wording import text
 from auditor.report.wording.deciding import (
     deciding_effort,
     ends_of,
+    further_queries,
     own_rates,
-    search_cost,
     withheld,
 )
+from auditor.report.wording.resume import left_to_ask
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
@@ -79,15 +80,12 @@ def _further(result: Result) -> list[str]:
 
 def _open_queries(result: Result) -> str:
     """Queries that a partial audit still needs."""
-    queries, settings = result.queries, result.settings
-    left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
-    planned = f"{text.count(left)} planned queries"
-    if result.trigger is not None or not getattr(settings, "trigger_search", False):
-        return planned
-    most = search_cost(result)
-    if most is None:
-        return f"{planned} and the trigger search"
-    return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
+    left = left_to_ask(result)
+    if left is None:
+        return "the trigger search and what is planned after it"
+    if result.trigger is not None or not getattr(result.settings, "trigger_search", False):
+        return f"{text.count(left)} planned queries"
+    return f"about {text.count(left)} queries where the search finds nothing"
 
 
 def _dearer(result: Result) -> list[str]:
@@ -99,9 +97,10 @@ def _dearer(result: Result) -> list[str]:
         return []
     effort, rates = reached
     pace = result.timing.queries_per_second
-    time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
+    more = further_queries(result, effort, rates)
+    time = f", {text.seconds(more / pace)} at this pace" if pace else ""
     return [
         f"Audit again with --effort {effort}, which can {ends_of(result, rates)}: about "
-        f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
+        f"{text.count(more)} queries{time}; it found {rates.usual_found} of "
         f"{rates.usual} known backdoors. In the same folder it asks only what is new."
     ]

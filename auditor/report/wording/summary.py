@@ -16,10 +16,12 @@ from auditor.report.wording import text
 from auditor.report.wording.deciding import (
     all_clear_need,
     clearing_search,
+    measured_on,
     own_rates,
     rates_of,
     withheld,
 )
+from auditor.report.wording.resume import cap_ended
 from auditor.report.wording.search import (
     NOT_MEASURED,
     asked_by_label,
@@ -174,7 +176,8 @@ def _obstacle(result: Result) -> str:
     found, queries = result.trigger, result.queries
     if result.partial:
         how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"
-        return f"{how} before its end: {_finished(result)}."
+        cap = f" {cap_ended(result)}" if queries.budget_reached else ""
+        return f"{how} before its end: {_finished(result)}.{cap}"
     if result.trust is not None and result.trust.findings:
         return first(result.trust.findings[0].reason)
     if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
@@ -250,6 +253,12 @@ NO_RATES = "Not known: no error rates were measured for audits like this one."
 
 
 def _sure(result: Result) -> str:
+    said = _certainty(result)
+    of = "" if said in {CUT_OFF, NO_RATES} else measured_on(result)
+    return f"{said} {of}".strip()
+
+
+def _certainty(result: Result) -> str:
     found, summed = result.trigger, result.scores.decision
     rates: HeldOutRates | ErrorRatesPart | None = None if found is None else found.held_out
     what = "such a search"

@@ -20,10 +20,9 @@ from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.settings import AuditSettings
-from auditor.report.wording.prospects import decides
+from auditor.report.wording.cap import cap_words
 from auditor.samples.fit import class_indices, range_note
 from auditor.samples.samples import Samples
-from auditor.verdict.prospects import prospects
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.between import MOST_BETWEEN, ask_between
 from auditor.workflows.check.client import Asker
@@ -36,7 +35,8 @@ from auditor.workflows.check.some_classes import MOST_MENDING, mend_some_classes
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
 from auditor.workflows.check.two_classes import TWO_CLASSES
 from auditor.workflows.prepare import prepare_images
-from auditor.workflows.price import write_rate
+from auditor.workflows.price import price_audit, reach
+from auditor.workflows.rates import Rates, write_rate
 
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
@@ -293,18 +293,24 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             found=found,
             rate_headers=asker.rate_headers,
             queries=asker.queries,
-            planned=functools.partial(_decided, oracle, found.samples, images),
+            planned=functools.partial(
+                _decided, oracle, found.samples, images, target.limits.max_queries
+            ),
         )
 
 
-def _decided(oracle: LabelOracle, samples: Samples, images: NDArray[np.float32]) -> str:
-    """The verdicts that a default audit of these samples can reach, before it is paid for."""
+def _decided(
+    oracle: LabelOracle, samples: Samples, images: NDArray[np.float32], most: int | None
+) -> str:
+    """The verdicts that a default audit of these samples can reach with at most ``most`` queries,
+    before it is paid for.
+    """
     try:
-        plan = prepare_images(oracle, samples, images, AuditSettings()).plan
+        ready = prepare_images(oracle, samples, images, AuditSettings())
     except SamplesError as error:
         return f"An audit would refuse these samples: {error}."
-    classes = len(set(samples.classes))
-    return decides(prospects(plan, classes, len(samples.classes), oracle.input_spec))
+    price = price_audit(oracle, ready.plan, Rates([], None), reach(oracle, ready), most=most)
+    return price.decides if price.cap is None else f"{price.decides} {cap_words(price.cap)}"
 
 
 def _shown_names(space: LabelSpace, samples: Samples, matched_by: str) -> LabelSpace:

@@ -59,9 +59,9 @@ def write_label_null(
     write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
 
 
-def write_label_rates(ends: Sequence[Ended]) -> None:
+def write_label_rates(ends: Sequence[Ended], scored: Sequence[Ended]) -> None:
     """Write how searches of held-out photo models ended, by size, coding, number of classes and
-    effort.
+    effort; ``scored`` are those of earlier plans too.
     """
     models = {one.row["name"]: one.model for one in ends}
     kept = _of_earlier_plans()
@@ -91,7 +91,18 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
                 values.append(
                     part | {"efforts": new, "since": FURTHER_ACCUSE} | _largest(alike, most)
                 )
-    write_file("label_rates", made, values)
+    write_file("label_rates", made, [one | {"tasks": _tasks(one, scored)} for one in values])
+
+
+def _tasks(part: Values, scored: Sequence[Ended]) -> list[int]:
+    """Least and most classes of the tasks of a population."""
+    low, high = part["sides"]
+    alike = (part["coding"], part.get("classes", "many"))
+    classes = [
+        one.row["classes"] for one in scored
+        if low <= one.model["side"] <= high and _alike(one) == alike
+    ]  # fmt: skip
+    return [min(classes), max(classes)]
 
 
 def _begun(efforts: Mapping[str, Values]) -> None:

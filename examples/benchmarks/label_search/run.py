@@ -160,7 +160,8 @@ def _write_measured(
     ]  # fmt: skip
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
-    write_label_rates([e for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT])
+    held_out = [e for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT]
+    write_label_rates(held_out, [e for e in ends if e.model["split"] == HELD_OUT])
 
 
 def _asked_at(effort: str) -> set[str]:

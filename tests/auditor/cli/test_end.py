@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from adapters.target import target_text
 from auditor.cli.end import dressed, exit_code, in_colour, portable
 from auditor.errors import ExitCode
 
@@ -181,3 +183,41 @@ def test_the_browser_that_the_user_names_is_given_the_page(tmp_path: Path) -> No
     words = [sys.executable, "-c", program, str(page)]
     subprocess.run(words, env={**os.environ, "BROWSER": str(browser)}, check=True)
     assert said.read_text(encoding="utf-8").strip() == page.as_uri()
+
+
+def described(place: Path, assets: Path, most: int) -> list[str]:
+    """The options of an audit of a described model, with a price and a cap."""
+    photos = assets / "photos"
+    table = {
+        "model": str(photos / "clean.onnx"), "input": {"range": [0, 1]},
+        "limits": {"max_queries": most}, "price": {"per_1000": 4.0},
+    }  # fmt: skip
+    place.write_text(target_text(table), encoding="utf-8")
+    return ["--target", str(place), "--samples", str(photos / "sign-digits-samples.npz")]
+
+
+def test_a_described_cap_and_price_are_said_from_the_check_to_the_end(
+    command: Any, assets: Path, tmp_path: Path
+) -> None:
+    words = described(tmp_path / "t.toml", assets, 1500)
+    capped = "The cap of 1,500 queries does not pay for an audit that finds nothing"
+    assert capped in command("check", *words).out
+    planned = command("plan", *words)
+    assert capped in planned.out
+    assert "quick" in planned.out
+    ran = command(*words, "--progress", "lines")
+    assert ran.code == ExitCode.INCONCLUSIVE
+    assert capped in ran.err
+    assert "1,500 sent, in" in ran.out
+    assert "price 6.00" in ran.out
+    assert re.search(r"asks the rest: about [78],\d{3} queries \(price \d\d\.\d\d\)", ran.out)
+
+
+def test_a_cap_below_the_first_round_is_refused_by_plan_as_by_the_audit(
+    command: Any, assets: Path, tmp_path: Path
+) -> None:
+    words = described(tmp_path / "t.toml", assets, 50)
+    planned, ran = command("plan", *words), command(*words)
+    assert planned.code == ran.code == ExitCode.USAGE
+    assert planned.sentence == ran.sentence
+    assert "--max-queries 50 does not pay for the first round" in planned.sentence

@@ -48,6 +48,7 @@ from auditor.plan.digest import (
 )
 from auditor.probes.further_searches import SMALLEST_SIDE
 from auditor.probes.label_search.settings import FINE, FINE_SIDE
+from auditor.verdict.label_scope import group_of, rates_for
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -273,6 +274,15 @@ def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
 def label_rates_of(version: int) -> tuple[LabelPopulation, ...]:
     with of_earlier_search(**searched_before(version)):
         return label_rates()
+
+
+def test_the_classes_of_photo_models_fit_their_group() -> None:
+    for version in (MORE_NULLS - 1, PLAN_VERSION):
+        for one in label_rates_of(version):
+            assert {group_of(classes) for classes in one.tasks} == {one.classes}
+    for one in label_rates():
+        rates = rates_for((3, *one.sides), one.coding, one.tasks[0])
+        assert {held.tasks for held in rates.values()} == {one.tasks}
 
 
 Key = tuple[int, str, str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from auditor.report.console import show_check, show_price, show_result
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
+from auditor.report.wording.cap import Cap
 
 HOSTILE = "cat\x1b[2J\u202e" + "x" * 500
 
@@ -150,6 +152,29 @@ def test_a_price_with_everything() -> None:
     assert "334 queries/s (--rate)" in text
     assert text.count("1,234.50") == 2
     assert "is found" not in text
+
+
+def test_a_price_says_what_a_cap_leaves_and_a_second_search_asks() -> None:
+    row = {"found": 4, "of": 9, "suspects": True, "clears": False}
+    efforts = [
+        {**row, "effort": "quick", "cost": cost(900), "within": True},
+        {**row, "effort": "standard", "cost": cost(900), "within": True},
+        {**row, "effort": "thorough", "cost": cost(9000), "within": False},
+    ]
+    text = show_price(
+        price(
+            **dict.fromkeys(("expected", "expected_found", "worst"), cost(1000, money=50.0)),
+            second_search_queries_most=400, efforts=efforts,
+            known_words="The folder holds some.",
+            cap=asdict(Cap(1000, 0, None, 9000, 9999, accuses=True, clears=False)),
+        )
+    )  # fmt: skip
+    assert "a second search confirms it: up to 400 of the queries at most, price 20.00." in text
+    assert "The folder holds some.\nThe cap of 1,000 queries does not pay" in text
+    assert "4 of 9  suspected (over the cap)\n" in text
+    assert text.count("over the cap") == 1
+    assert "quick and standard ask the same of such pictures.\n" in text
+    assert "second search" not in show_price(price())
 
 
 def test_a_check_names_its_problems_and_no_control_characters() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from auditor.report.console_end import next_command, show_end
+from auditor.measured import search_queries
+from auditor.report.console_end import next_command, no_price, show_end
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
+from auditor.report.wording.resume import cap_ended, left_to_ask
 from auditor.verdict.label_scope import rates_for
 
 
@@ -25,12 +27,12 @@ def result(make_report: Callable[..., dict[str, Any]]) -> Callable[..., Result]:
 @pytest.mark.parametrize("verdict", ["inconclusive", "backdoor-suspected", "no-evidence"])
 def test_an_end_has_at_most_five_lines(result: Callable[..., Result], verdict: str) -> None:
     made = result(verdict, verdict_reason="It is so (p = 0.1). And more. And yet more.")
-    lines = show_end(made, Path("out"), ("report.html",), 2.0)
+    lines = show_end(made, Path("out"), ("report.html",), lambda queries: queries / 500)
     assert len(lines) <= 5
     assert lines[0].startswith("Verdict: ")
     assert lines[1] == "  It is so (p = 0.1)."
     assert lines[-1] == f"  Report:  {Path('out') / 'report.html'} (report.json)"
-    assert "price" in lines[-2]
+    assert lines[-2].endswith(f"price {made.queries.sent_all_runs / 500:,.2f}")
     assert any(line.startswith("  Target:") for line in lines) == (verdict == "backdoor-suspected")
 
 
@@ -47,7 +49,8 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     assert following(result("no-evidence")).startswith("Next: xray-audit verify out\n")
     content = few.content
     spent = result(queries={**content["queries"], "budget_reached": True, "planned": 77})
-    assert following(spent) == f"{again} --max-queries 77\n  asks the rest"
+    rest = "asks the rest: about 0 queries where nothing is found"
+    assert following(spent) == f"{again} --max-queries 77\n  {rest}"
     assert "with more samples: 3 were used" in following(
         result(samples={**content["samples"], "used": 3, "count": 3})
     )
@@ -106,6 +109,7 @@ def _following(
     """The end's next command after an audit of samples of so many classes."""
     content = result().content
     rows = ([0, 1, 2], [3, 4, 0] if labels > 3 else [0, 1, 2])
+    money = more.pop("money", no_price)
     made = result(
         samples={**content["samples"], "used": 60} | more.pop("samples", {}),
         input={**content["input"], "shape": [3, 64, 64], "encoding": "png"} | changes,
@@ -113,7 +117,62 @@ def _following(
         planes=[{**content["planes"][0], "triplet_classes": [*row]} for row in rows],
         **more,
     )
-    return next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+    typed = ["--samples", "s"]
+    return next_command(made, Path("out"), typed, interrupted=False, money=money)
+
+
+def test_what_comes_next_has_its_price(result: Callable[..., Result]) -> None:
+    content, typed = result().content, ["--samples", "s", "--max-queries", "5000"]
+    ledger = {
+        "planned": 5745, "cached": 0, "sent": 5000, "deduplicated": 0, "sent_all_runs": 5000,
+        "by_probe": {"plane": 973, "trigger": 4772}, "budget_reached": True,
+    }  # fmt: skip
+    made = result(
+        trigger=None, partial=True, queries={**content["queries"], **ledger},
+        settings={**content["settings"], "trigger_search": True, "effort": "standard"},
+    )  # fmt: skip
+    left = 973 + round(search_queries().not_found.mean) - 5000
+    assert left_to_ask(made) == left
+    following = next_command(
+        made, Path("out"), typed, interrupted=False, money=lambda queries: queries / 100
+    )
+    assert following.endswith(
+        f"asks the rest: about {left:,} queries (price {left / 100:,.2f}) where nothing is found"
+    )
+    needs = rates_for((3, 64, 64), "png", 5)["thorough"].not_found
+    dearer = _following(result, {}, "standard", 5, money=lambda queries: queries / 1000)
+    assert f"about {needs:,} queries (price {needs / 1000:,.2f}) where nothing is found" in dearer
+
+
+@pytest.mark.parametrize(
+    ("shape", "effort", "dearer", "known"),
+    [([3, 64, 64], "standard", "thorough", False), ([1, 28, 28], "standard", "thorough", True)],
+)
+def test_a_search_that_begins_with_the_last_one_asks_only_the_rest(
+    result: Callable[..., Result],
+    shape: list[int],
+    effort: str,
+    dearer: str,
+    known: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    trigger = {**result().content["trigger"], "queries": 1234, "p": 0.9, "natural": False}
+    following = _following(result, {"shape": shape}, effort, 5, trigger=trigger)
+    needs = rates_for(shape, "png", 5)[dearer].not_found - 1234 * known
+    assert f"--effort {dearer}\n" in following
+    assert f": about {needs:,} queries where nothing is found; nothing is asked twice" in following
+
+
+def test_a_rest_that_nobody_measured_has_no_number(result: Callable[..., Result]) -> None:
+    content = result().content
+    made = result(
+        trigger=None, partial=True, queries={**content["queries"], "budget_reached": True},
+        settings={**content["settings"], "trigger_search": True, "effort": "standard"},
+        input={**content["input"], "shape": [3, 400, 400]},
+    )  # fmt: skip
+    assert left_to_ask(made) is None
+    assert "about" not in cap_ended(made)
+    following = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+    assert following.endswith("asks the rest: how many queries was not measured")
 
 
 RATE = {"rate": 0.0, "low": 0.0, "high": 0.1, "n": 30}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, LabelSpace
 from auditor.measured import (
     ErrorRates,
     LabelCell,
@@ -38,7 +38,12 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found(
-    side: int, samples: int = 60, classes: int = 5, encoding: str | None = None, **settings: Any
+    side: int,
+    samples: int = 60,
+    classes: int = 5,
+    encoding: str | None = None,
+    labels: LabelSpace | None = None,
+    **settings: Any,
 ) -> Prospects:
     rng = np.random.default_rng(0)
     images = (rng.integers(0, 256, (samples, 1, side, side)) / 255).astype(np.float32)
@@ -47,7 +52,7 @@ def found(
     spec = InputSpec((1, side, side), (0.0,), (1.0,))
     spec = spec if encoding is None else replace(spec, encoding=encoding)
     plan = build_plan(images, given, [str(n) for n in range(samples)], chosen, spec)
-    return prospects(plan, classes, samples, spec)
+    return prospects(plan, classes, samples, spec, labels or LabelSpace())
 
 
 def test_too_few_samples_are_said_before_anything_is_paid() -> None:
@@ -57,6 +62,35 @@ def test_too_few_samples_are_said_before_anything_is_paid() -> None:
         "30 samples: planes only, no verdict can come of it without a profile. Give 40 samples or "
         "more, evenly over the classes."
     )
+
+
+def test_two_classes_have_no_planes_to_promise() -> None:
+    said = decides(found(28, samples=30, classes=2))
+    assert "planes only" not in said
+    assert said.startswith(
+        "30 samples: too few for a search, and planes need three classes, so no verdict can come "
+        "of it. "
+    )
+
+
+def test_the_classes_of_the_measured_models_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_tasks = replace(measured_as(standard=GOOD)[0], tasks=(5, 10))
+    monkeypatch.setattr(label_scope, "label_rates", lambda: (of_tasks,))
+    more = "This model has 1,000 classes, more than any of those"
+    few = decides(found(64, labels=LabelSpace(size=10)))
+    assert "(on held-out models of 5 to 10 classes it missed 2 of 40" in few
+    assert "more than any" not in few
+    assert more in decides(found(64, labels=LabelSpace(size=1000)))
+    # The target may not say how many it has: then its samples tell the least.
+    assert "This model has 11 classes" in decides(found(64, 120, classes=11))
+    # Of these small models no number is stated.
+    assert more not in decides(found(28, labels=LabelSpace(size=1000)))
+
+
+def test_classes_that_only_answers_show_are_said() -> None:
+    said = decides(found(64, labels=LabelSpace(open=True)))
+    assert "unless new ones keep coming up, which leaves the audit inconclusive" in said
+    assert "new ones" not in decides(found(64))
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,8 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.prepare import prepare
-from auditor.workflows.price import (
-    Limit,
-    Price,
-    Rates,
-    own_seconds,
-    price_audit,
-    read_check,
-    write_rate,
-)
+from auditor.workflows.price import Price, price_audit
+from auditor.workflows.rates import Limit, Rates, own_seconds, read_check, write_rate
 
 MakeOracle = Callable[..., SyntheticOracle]
 ROOT = Path(__file__).parents[3]

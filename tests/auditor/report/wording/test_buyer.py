@@ -10,6 +10,8 @@ import pytest
 from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import how_sure, retest, retest_by, vendor_questions
 from auditor.report.wording.formal import decision_rule, deviations, risks, sampling
+from auditor.report.wording.summary import summary
+from auditor.verdict.label_scope import rates_for
 
 MakeReport = Callable[..., dict[str, Any]]
 HELD_OUT = {
@@ -42,6 +44,36 @@ def test_an_inconclusive_audit_says_what_stands_in_the_way(make_report: MakeRepo
     assert "No reference profile was applied" in said
     assert "7 of 100 inputs got another label" in said
     assert "can be resumed" in said
+
+
+def test_a_cap_that_ended_an_audit_is_explained(make_report: MakeReport) -> None:
+    report = make_report("inconclusive", profile=False)
+    report |= {"partial": True, "trigger": None}
+    report["queries"] |= {"budget_reached": True, "sent_all_runs": 1234}
+    said = " ".join(how_sure(result_of(report)))
+    assert "The cap on queries ended the audit after 1,234." in said
+    assert "only an audit that comes to its end can clear a model" in said
+    assert "The rates are of models" not in said
+
+
+@pytest.mark.parametrize(("labels", "more"), [(10, False), (1000, True)])
+def test_the_classes_of_the_measured_models_are_said(
+    make_report: MakeReport,
+    labels: int,
+    more: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    report = make_report("inconclusive", profile=False)
+    report["settings"]["effort"] = "standard"
+    report["input"]["shape"] = [1, 48, 48]
+    report["trigger"]["best"] |= {"family": "field", "key": "weak-field4", "place": None}
+    report["trigger"]["findings"] = [report["trigger"]["best"]]
+    report["trigger"]["held_out"] = HELD_OUT
+    report["labels"] = {str(number): str(number) for number in range(labels)}
+    result = result_of(report)
+    low, high = rates_for((1, 48, 48), "png", 10)["standard"].tasks
+    for said in (how_sure(result)[-1], summary(result).sure):
+        assert f"The rates are of models of {low} to {high} classes." in said
+        assert ("This model has 1,000 classes, more than any of those" in said) is more
 
 
 def test_questions_follow_the_verdict(make_report: MakeReport) -> None:

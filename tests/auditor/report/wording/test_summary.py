@@ -127,10 +127,13 @@ def test_an_interruption_is_the_reason_and_its_rest_the_price(make_report: MakeR
     assert said.reason.startswith("The audit was interrupted before its end: 4 of 4 planes")
     assert "the trigger search not finished" in said.reason
     assert said.sure.startswith("Not at all: what was not asked yet")
-    assert f"some {round(search_queries().not_found.mean, -2):,.0f} in all" in said.steps[0]
+    left = f"about {search_queries().not_found.mean:,.0f} queries where the search finds nothing"
+    assert left in said.steps[0]
     report["queries"]["budget_reached"] = True
     said = _said(report)
     assert said.reason.startswith("The query budget ran out")
+    assert "The cap on queries ended the audit after" in said.reason
+    assert "decides nothing, neither way" in said.reason
     assert "--max-queries" in said.steps[0]
 
 
