@@ -20,6 +20,6 @@ def test_a_sample_specific_trigger_is_learned_at_any_side(
     truth = np.arange(8) % 2
     data = Dataset(DatasetInfo("made", 3, side, ("a", "b")), pixels, truth, pixels, truth)
     trigger = learned.learn_ssba(data, {"strength": 0.1}, 1)
-    changed = trigger.apply(pixels[:2].astype(np.float32) / 255)
+    changed = trigger.apply((pixels[:2] / 255).astype(np.float32))
     assert changed.shape == (2, 3, side, side)
     assert 0 < np.abs(changed - pixels[:2] / 255).mean() < 0.1
