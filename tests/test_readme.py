@@ -35,7 +35,7 @@ PAGES_OF_COMMANDS = "\n".join(
 )
 
 
-PACKAGES_AND_EXAMPLES = ("adapters", "auditor", "examples")
+FOLDERS = ("adapters", "auditor", "examples")
 
 
 def _blocks(language: str, page: str = README) -> list[str]:
@@ -171,9 +171,10 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*ROOT.glob("*.md"), *(p for d in PACKAGES_AND_EXAMPLES for p in (ROOT / d).rglob("*.md"))],
+    "page",
+    [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))],
     ids=lambda page: str(page.relative_to(ROOT)),
-)  # fmt: skip
+)
 def test_every_table_has_its_head(page: Path) -> None:
     """A blank line within a table makes plain text of what follows it."""
     text = page.read_text(encoding="utf-8")

@@ -310,6 +310,10 @@ class LabelRates(_Strict):
             this one begins with: what that leaves open, this one does too. (0, 0) if there is none.
         measured_at: effort that was measured, if it is not the search's own but what that begins
             with.
+        adaptive, adaptive_found, adaptive_cleared: the same of attackers who keep near misses of
+            the trigger at its own place, too, from working.
+        as_ruled: the same searches where what the one label by label finds is withheld, as they
+            are too often wrong to accuse by; None if they may accuse.
     """
 
     clean: int
@@ -332,6 +336,10 @@ class LabelRates(_Strict):
     clears: bool = True
     begins_with: tuple[int, int] = (0, 0)
     measured_at: str = ""
+    adaptive: int = 0
+    adaptive_found: int = 0
+    adaptive_cleared: int = 0
+    as_ruled: LabelRates | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.label_scope import (
     accuses_at,
     accusing_effort,
+    as_ruled,
     clears_at,
+    measured_on,
     outside_label_measurements,
     rates_for,
 )
@@ -34,7 +36,8 @@ def label_evidence(
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
     best, only = result.best, outside_label_null(spec, result, terms.classes)
-    measured = rates_for(spec.shape, spec.encoding, terms.classes)
+    asked = (spec.shape, spec.encoding, terms.classes)
+    measured = rates_for(*asked)
     rates = measured.get(terms.effort)
     values: dict[str, Any] = {
         "effort": terms.effort,
@@ -44,7 +47,8 @@ def label_evidence(
     values |= {
         "earlier": terms.earlier,
         "looks": terms.looks,
-        "rates": rates,
+        "rates": None if rates is None else as_ruled(rates),
+        "population": measured_on(*asked),
         "classes": terms.classes,
         "deciding": accusing_effort(measured),
         "small": not searched_by_label(spec.shape[1:]),
@@ -61,7 +65,8 @@ def label_evidence(
         assert best is not None
         accuses = rates is not None and accuses_at(rates)
         code: ReasonCode = "label-found" if accuses else "label-withheld"
-        return TriggerEvidence(accuses, Reason(code, values | _change(best, names)), best.target)
+        of_search = values | {"rates": rates} | _change(best, names)
+        return TriggerEvidence(accuses, Reason(code, of_search), best.target)
     target = None if best is None else best.target
     values |= {"best": None if best is None else _change(best, names)}
     if terms.weakness:

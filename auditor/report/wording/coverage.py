@@ -9,6 +9,7 @@ from auditor.report.wording import text
 from auditor.report.wording.deciding import clearing_search, own_rates
 from auditor.report.wording.search import asked_by_label, kinds_tried
 from auditor.scores.intervals import binomial_rate
+from auditor.verdict.label_scope import as_ruled
 
 NOT_SEARCHED = "not searched"
 COVERAGE_HEAD = ("Looked for", "By", "Outcome")
@@ -112,7 +113,7 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     :data:`KINDS_HEAD`; empty if it was not.
     """
     rates, small = own_rates(result) if asked_by_label(result) else None, clearing_search(result)
-    kinds = small.found if small is not None else () if rates is None else rates.kinds
+    kinds = small.found if small is not None else () if rates is None else as_ruled(rates).kinds
     if not kinds:
         return []
     rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in kinds]

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.contract import InputSpec
-from auditor.measured import FEW_CLASSES, Counted, decision_rates, earlier_search, jpeg_rates
+from auditor.measured import (
+    FEW_CLASSES,
+    Counted,
+    ErrorRates,
+    decision_rates,
+    earlier_search,
+    jpeg_rates,
+)
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.verdict.label_scope import rates_for
 from auditor.verdict.scope import jpeg_quality, least_quality
@@ -19,10 +26,12 @@ NAMES = {
 """Attacks as their papers spell them; label maps go by their own names."""
 
 
-def rule_limit() -> str:
-    """Misses and accusations of the rule on models that it was not made from."""
+def rule_limit(alone: ErrorRates) -> str:
+    """Misses and accusations of the rule on models that it was not made from, ``alone`` of them
+    without references.
+    """
     rates = decision_rates()
-    beside, alone = rates.with_references, rates.without_references
+    beside = rates.with_references
     search = "" if earlier_search() else ", with the search before it confirmed what it finds,"
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
@@ -118,7 +127,11 @@ FLOAT_ONLY = (
 
 
 def limits_of(
-    not_asked: Mapping[str, Any] | None, planes: int, family_queries: int, spec: InputSpec
+    not_asked: Mapping[str, Any] | None,
+    planes: int,
+    family_queries: int,
+    spec: InputSpec,
+    alone: ErrorRates,
 ) -> list[str]:
     """Limits of one audit, a sentence each.
 
@@ -127,11 +140,12 @@ def limits_of(
         planes: planes that were planned.
         family_queries: disturbed samples that were planned.
         spec: form of one input of the model.
+        alone: errors of audits of small pictures without references.
     """
     coding = jpeg_limit(spec)
     return [
         *ENDPOINT_LIMITS,
-        rule_limit(),
+        rule_limit(alone),
         *METHOD_LIMITS,
         *_left_out(not_asked, planes, family_queries),
         *([FLOAT_ONLY] if spec.access == "image" else []),

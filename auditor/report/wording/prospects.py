@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.measured import FEW_CLASSES
 from auditor.plan.draw import MIN_OF_SOURCE
-from auditor.report.wording.phrases import hits_of
+from auditor.report.wording.phrases import hits_of, models_of
 from auditor.report.wording.reasons import only_words
 from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.prospects import Prospects
@@ -88,7 +88,9 @@ def _alarms(found: Prospects) -> str:
     known = "how many clean models of this size such a search accuses was not measured"
     if rates is not None:
         accused = hits_of(rates.false_alarms, rates.clean)
-        known = f"such a search accused {accused} clean models, so it may accuse a quarter or more"
+        models = models_of(found.population)
+        known = f"of held-out {models}, such a search accused {accused} clean "
+        known += "ones, so it may accuse a quarter or more"
     way = f" With --effort {better} it decides." if better else ""
     return f"What is found is shown and decides nothing: {known}.{way}"
 
@@ -97,7 +99,7 @@ def _missed(found: Prospects) -> str:
     if found.rates is None:
         return ""
     missed = hits_of(found.rates.missed, found.rates.backdoored)
-    return f" (on held-out models it missed {missed})"
+    return f" (on held-out {models_of(found.population)}, it missed {missed})"
 
 
 def _all_clear(found: Prospects) -> str:

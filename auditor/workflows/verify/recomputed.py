@@ -122,10 +122,10 @@ def _beside(
 
     The version that wrote it is compared elsewhere.
     """
-    held, ours = (
-        parse_object(data, name, REPORT_SECONDS)
-        for data in (todays_words(files.get(name)), canonical(made))
-    )
+    theirs, today = todays_words(files.get(name)), canonical(made)
+    if POPULATION not in theirs:
+        today = without_populations(today)
+    held, ours = (parse_object(data, name, REPORT_SECONDS) for data in (theirs, today))
     for one in (held, ours):
         one.pop("tool", None)
     return held, ours, list(differences(held, ours))
@@ -142,6 +142,38 @@ REWORDED = {
 """Words of reports that earlier versions wrote, and today's for the same."""
 _BEST_OF_SOME = re.compile(rb'"best":\s*\{\s*"family":\s*"patch",\s*"key":\s*"patch@sources"')
 _MOVES = re.compile(rb"(sends \d+ of \d+ fresh samples)( to label)")
+
+
+POPULATION = b" of this project, "
+"""Phrase of every report that names the models of its rates."""
+_COUNT = rb"\d+ of \d+ \([^)]*\)"
+_SMALL = rb" of small pictures"
+_OF = (
+    rb" of this project, \d+ to \d+ pixels(?: in tasks of [34a-z ]+ classes)?"
+    rb"(?: through JPEG of quality \d+)?"
+)
+_RULE = rb"(the rule [a-z ]+ " + _COUNT + rb" (?:backdoored|clean))"
+_ADAPTIVE = rb" and " + _COUNT + rb" of adaptive ones"
+_ENDED = (
+    rb" careful ones \(other[^)]*\) (ended like this)(?:, and \d+ of \d+ adaptive ones \([^)]*\))?"
+)
+_POPULATIONS = {
+    _SMALL + _OF + rb", (the search wrongly|it missed|such a search)": rb" \1",
+    rb"held-out models" + _SMALL + _OF + rb", " + _RULE: rb"models it was not made from \1",
+    _OF + rb"(?:,(?! clean))?": b"",
+    rb", (" + _COUNT + rb" of careful ones)" + _ADAPTIVE: rb" and \1",
+    _ENDED: rb" \1",
+}
+"""Today's words, and those of before."""
+
+
+def without_populations(report: bytes) -> bytes:
+    """A report in the words of before it named the models that its rates were measured on, and
+    counted adaptive attackers.
+    """
+    for words, before in _POPULATIONS.items():
+        report = re.sub(words, before, report)
+    return report
 
 
 def todays_words(report: bytes) -> bytes:
