@@ -66,8 +66,8 @@ def build_result(
     """The content of ``report.json``, in the order in which it is written."""
     plan, spec = answers.plan, oracle.input_spec
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
-    known = known_only_for(spec, len(np.unique(classes))) is None
     errors = small_errors(plan, spec)
+    known = errors if known_only_for(spec, len(np.unique(classes))) is None else None
     undrawn = len(answers.label_maps) < len(plan.mapped_planes)
     partial = evidence.problem is not None or undrawn
     content = {
@@ -78,9 +78,7 @@ def build_result(
         "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(
-            answers.trigger, evidence.trigger, spec, errors if known else None
-        ),
+        "trigger": _trigger_part(answers.trigger, evidence.trigger, spec, known),
         "canaries": _repeats_part(evidence.repeats),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),

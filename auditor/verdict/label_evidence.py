@@ -43,15 +43,11 @@ def label_evidence(
         "effort": terms.effort,
         "comparisons": result.comparisons,
         "p": result.p,
-    }
-    values |= {
         "earlier": terms.earlier,
         "looks": terms.looks,
         "rates": None if rates is None else as_ruled(rates),
         "population": measured_on(*asked),
-        "classes": terms.classes,
         "deciding": accusing_effort(measured),
-        "small": not searched_by_label(spec.shape[1:]),
     }
     if only is not None:
         if best is None:
@@ -72,7 +68,8 @@ def label_evidence(
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
     samples = result.search_images + result.validation_images
-    may = rates is not None and clears_at(rates, after_success=values["small"])
+    small = not searched_by_label(spec.shape[1:])
+    may = rates is not None and clears_at(rates, after_success=small)
     clears = may and samples >= LEAST_CLEARING
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 
