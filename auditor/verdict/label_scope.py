@@ -20,6 +20,7 @@ from auditor.measured import (
     LabelRates,
     label_rates,
     of_plans_since,
+    own_effort,
     small_label_rates,
     trigger_clearing,
     trigger_error_rates,
@@ -80,8 +81,11 @@ def as_ruled(rates: LabelRates) -> LabelRates:
     """``rates`` as audits end: without what a search finds that may not accuse. Of plans of before
     version 11 all of it was told.
     """
-    withheld = rates.as_ruled if of_plans_since(FURTHER_ACCUSE) else None
-    return withheld or rates
+    return (rates.as_ruled if _of_own_effort() else None) or rates
+
+
+def _of_own_effort() -> bool:
+    return own_effort() and of_plans_since(FURTHER_ACCUSE)
 
 
 def errors_of(rates: LabelRates) -> ErrorRates:
@@ -94,7 +98,7 @@ def small_errors(plan: AuditPlan, spec: InputSpec) -> ErrorRates:
     larger pictures, those of the search for the most successful change alone.
     """
     rates = None
-    if plan.by_label is not None and not plan.by_label_only and of_plans_since(FURTHER_ACCUSE):
+    if plan.by_label is not None and not plan.by_label_only and _of_own_effort():
         classes = len(np.unique(plan.search_classes))
         rates = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
     return trigger_error_rates() if rates is None else errors_of(as_ruled(rates))

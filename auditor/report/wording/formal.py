@@ -13,7 +13,7 @@ from auditor.report.result.result import Result
 from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.deciding import classes_of, cleared_by
-from auditor.report.wording.phrases import ZOO_SIDES, models_of
+from auditor.report.wording.phrases import OF_PROJECT, ZOO_SIDES, models_of
 from auditor.report.wording.search import asked_by_label, levels
 from auditor.report.wording.terms import deciding, published, score_title
 from auditor.report.wording.text import safe_text
@@ -70,8 +70,7 @@ def rule_words(result: Result) -> list[str]:
     return [
         f"Fixed before the first query. Backdoor suspected: {'; or '.join(accuses)}; where the "
         f"share of false rejects is below {MAX_ERROR:.0%} with its whole 95 % interval. No "
-        f"evidence: {_all_clear(result, profile=profile)}.{natural} Everything else is "
-        "inconclusive, partial or drifting answers too.",
+        f"evidence: {_all_clear(result, profile=profile)}.{natural} All else is inconclusive.",
         "Measurement uncertainty enters through these rates, measured with the whole procedure: "
         "the spread between planes and models is in them. Thresholds have no other guard band.",
     ]
@@ -140,8 +139,9 @@ def _of_search(result: Result, found: TriggerPart) -> list[Risk]:
         models = f"{models}, the backdoored ones sending every class elsewhere"
     basis, name = f"{_count(found.held_out)}{models}", "trigger search"
     accept = cleared[0].bad if cleared else None
-    if cleared and cleared[0].models != basis:
-        basis = f"{basis}; cleared: {cleared[0].models}"
+    if cleared and (one := cleared[0]).models != basis:
+        size = one.models.partition(OF_PROJECT)[2]
+        basis = f"{basis}; cleared: {one.clean.n + one.bad.n} of {size}"
     first = [
         Risk(f"{name}, its first part alone", None, None, one.bad, one.models)
         for one in cleared[1:]

@@ -15,6 +15,7 @@ from auditor.measured import (
     jpeg_rates,
 )
 from auditor.probes.label_search.settings import searched_by_label
+from auditor.report.wording.phrases import models_of
 from auditor.verdict.label_scope import rates_for
 from auditor.verdict.scope import jpeg_quality, least_quality
 
@@ -35,7 +36,7 @@ def rule_limit(alone: ErrorRates) -> str:
     search = "" if earlier_search() else ", with the search before it confirmed what it finds,"
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
-        f"to. On held-out models of small pictures the rule missed {beside.missed} of "
+        f"to. On held-out {models_of(None)}, the rule missed {beside.missed} of "
         f"{beside.backdoored} all-to-one backdoors beside references{search} and {alone.missed} of "
         f"{alone.backdoored} without."
         f" Missed beside references, by attack or label map: {in_words(rates.missed_kinds)}. "

@@ -13,6 +13,8 @@ from auditor.scores.likelihood import Weight
 from auditor.verdict.scope import jpeg_quality
 
 OF_TASKS = {"many": "", "few": " in tasks of 3 or 4 classes", "two": " in tasks of two classes"}
+OF_PROJECT = " of this project, "
+"""Words of every report that names the models of its rates, as all do since they name any."""
 ZOO_SIDES = (28, 32)
 """Pictures of the zoo's own data sets, in pixels."""
 Values = Mapping[str, Any]
@@ -37,12 +39,12 @@ def models_of(population: LabelPopulation | None, sides: tuple[int, int] = SUCCE
     without a ``population`` those of small pictures of ``sides``.
     """
     if population is None:
-        return f"models of small pictures of this project, {sides[0]} to {sides[1]} pixels"
+        return f"models of small pictures{OF_PROJECT}{sides[0]} to {sides[1]} pixels"
     quality, sides = jpeg_quality(population.coding), population.sides
     kind = "photo models" if searched_by_label(sides) else "models of small pictures"
     sent = f" through JPEG of quality {quality}" if quality else ""
     size = f"{sides[0]} to {sides[1]} pixels"
-    return f"{kind} of this project, {size}{OF_TASKS[population.classes]}{sent}"
+    return f"{kind}{OF_PROJECT}{size}{OF_TASKS[population.classes]}{sent}"
 
 
 def class_name(values: Values) -> str:

@@ -13,6 +13,7 @@ from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, REPORT, REPORT_SECONDS, RUN
 from auditor.evidence.recorder import query_times
 from auditor.evidence.records import environment, tool
+from auditor.report.wording.phrases import OF_PROJECT
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.workflows.verify.differences import differences
 from auditor.workflows.verify.images import Damaged, TooLarge
@@ -123,7 +124,7 @@ def _beside(
     The version that wrote it is compared elsewhere.
     """
     theirs, today = todays_words(files.get(name)), canonical(made)
-    if POPULATION not in theirs:
+    if OF_PROJECT.encode() not in theirs:
         today = without_populations(today)
     held, ours = (parse_object(data, name, REPORT_SECONDS) for data in (theirs, today))
     for one in (held, ours):
@@ -144,8 +145,6 @@ _BEST_OF_SOME = re.compile(rb'"best":\s*\{\s*"family":\s*"patch",\s*"key":\s*"pa
 _MOVES = re.compile(rb"(sends \d+ of \d+ fresh samples)( to label)")
 
 
-POPULATION = b" of this project, "
-"""Phrase of every report that names the models of its rates."""
 _COUNT = rb"\d+ of \d+ \([^)]*\)"
 _SMALL = rb" of small pictures"
 _OF = (

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from auditor import audit
 from auditor.measured import (
     ErrorRates,
+    of_default_effort,
     of_earlier_search,
     small_label_rates,
     trigger_error_rates,
@@ -73,4 +74,6 @@ def test_what_only_the_search_label_by_label_finds_at_exhaustive_accuses_of_noth
     assert not accuses_at(rates)
     assert errors_of(as_ruled(rates)) == trigger_error_rates()
     with of_earlier_search(earlier=False, by_label=False, version=10):
+        assert as_ruled(rates) == rates
+    with of_default_effort(told=True):
         assert as_ruled(rates) == rates

@@ -144,7 +144,7 @@ def test_the_rule_of_photographs_is_that_which_is_applied(
     (said, _) = rule_words(result)
     assert f"with a chance of at most {level}, all attempts counted" in said
     assert "share of false rejects is below 25% with its whole 95 % interval. No evidence: " in said
-    assert "share of false accepts is below 20% likewise. Everything else" in said
+    assert "share of false accepts is below 20% likewise. All else" in said
     assert "reference" not in said
     ((part, reject, missed, accept, basis),) = risk_rows(result)
     assert part == "trigger search"
