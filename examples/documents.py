@@ -18,6 +18,7 @@ from pathlib import Path
 from auditor.measured import (
     FEW_CLASSES,
     LabelPopulation,
+    LabelRates,
     decision_rates,
     label_rates,
     search_queries,
@@ -116,18 +117,27 @@ def _photographs() -> str:
 
 def _careful() -> str:
     """What becomes of attackers who train against detection, where a search clears."""
-    said = ""
-    for population in label_rates():
-        for effort, rates in population.efforts.items():
-            if rates.careful and clears_at(rates):
-                found = of(rates.careful_found, rates.careful)
-                cleared = of(rates.careful_cleared, rates.careful)
-                low, high = population.sides
-                said += (
-                    f" Of attackers who train against detection {found} are found and {cleared} "
-                    f"cleared at {low} to {high} pixels with `--effort {effort}`."
-                )
-    return said
+    said = [
+        f"at {low} to {high} pixels with `--effort {effort}` {_found(rates, CAREFUL)}, "
+        f"{_found(rates, ADAPTIVE)}"
+        for population in label_rates()
+        for low, high in [population.sides]
+        for effort, rates in population.efforts.items()
+        if rates.careful and clears_at(rates)
+    ]
+    return (
+        " Attackers who train against detection: careful ones keep other patterns elsewhere from "
+        f"working, adaptive ones near misses at the trigger's own place too; {'; '.join(said)}."
+    )
+
+
+CAREFUL, ADAPTIVE = "careful", "adaptive"
+
+
+def _found(rates: LabelRates, care: str) -> str:
+    models = getattr(rates, care)
+    found, cleared = (getattr(rates, f"{care}_{end}") for end in ("found", "cleared"))
+    return f"{of(found, models)} {care} found and {of(cleared, models)} cleared"
 
 
 def _photograph(population: LabelPopulation, effort: Effort) -> str:

@@ -35,6 +35,9 @@ PAGES_OF_COMMANDS = "\n".join(
 )
 
 
+FOLDERS = ("adapters", "auditor", "examples")
+
+
 def _blocks(language: str, page: str = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
@@ -165,6 +168,18 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
     page = ROOT / name
     for link in re.findall(r"\]\(([^)h#][^)]*)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link.partition("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_table_has_its_head(page: Path) -> None:
+    """A blank line within a table makes plain text of what follows it."""
+    text = page.read_text(encoding="utf-8")
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        assert re.match(r"\|.*\n\|(?: ?:?-+:? ?\|)+\n", table), table.partition("\n")[0]
 
 
 def test_no_placeholder_is_left() -> None:

@@ -76,8 +76,10 @@ __all__ = [
     "label_null_of",
     "label_rates",
     "label_rates_before",
+    "of_default_effort",
     "of_earlier_search",
     "of_plans_since",
+    "own_effort",
     "per_source_null",
     "provenance",
     "read_numbers",
@@ -167,6 +169,26 @@ def earlier_search() -> bool:
 def of_plans_since(version: int) -> bool:
     """False inside of :func:`of_earlier_search` of a plan of before ``version``."""
     return _EARLIER.get()[2] >= version
+
+
+_OWN_EFFORT = ContextVar("_OWN_EFFORT", default=True)
+
+
+@contextmanager
+def of_default_effort(*, told: bool) -> Iterator[None]:
+    """State of small pictures, if so ``told``, the rates of the default effort at every one: so
+    reports did before they named the models that those were measured on.
+    """
+    token = _OWN_EFFORT.set(not told)
+    try:
+        yield
+    finally:
+        _OWN_EFFORT.reset(token)
+
+
+def own_effort() -> bool:
+    """False inside of :func:`of_default_effort` of such a report."""
+    return _OWN_EFFORT.get()
 
 
 @cache

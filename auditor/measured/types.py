@@ -311,6 +311,10 @@ class LabelRates(_Strict):
         measured_at: effort that was measured, if it is not the search's own but what that begins
             with.
         tasks: as of :class:`LabelPopulation`.
+        adaptive, adaptive_found, adaptive_cleared: the same of attackers who keep near misses of
+            the trigger at its own place, too, from working.
+        as_ruled: the same searches where what the one label by label finds is withheld, as they
+            are too often wrong to accuse by; None if they may accuse.
     """
 
     clean: int
@@ -334,6 +338,10 @@ class LabelRates(_Strict):
     begins_with: tuple[int, int] = (0, 0)
     measured_at: str = ""
     tasks: tuple[int, int] = (0, 0)
+    adaptive: int = 0
+    adaptive_found: int = 0
+    adaptive_cleared: int = 0
+    as_ruled: LabelRates | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,7 @@ from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
 from auditor.measured import (
     ErrorRates,
-    LabelRates,
     by_class_errors,
-    decision_rates,
-    trigger_error_rates,
 )
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
@@ -41,7 +38,7 @@ from auditor.scores.intervals import Rate, binomial_rate
 from auditor.scores.planes import target_label
 from auditor.verdict.combine import Combined
 from auditor.verdict.evidence import Assessment, mean_shares
-from auditor.verdict.label_scope import rates_for
+from auditor.verdict.label_scope import as_ruled, errors_of, rates_for, small_errors
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
 from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
@@ -69,7 +66,8 @@ def build_result(
     """The content of ``report.json``, in the order in which it is written."""
     plan, spec = answers.plan, oracle.input_spec
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
-    known = known_only_for(spec, len(np.unique(classes))) is None
+    errors = small_errors(plan, spec)
+    known = errors if known_only_for(spec, len(np.unique(classes))) is None else None
     undrawn = len(answers.label_maps) < len(plan.mapped_planes)
     partial = evidence.problem is not None or undrawn
     content = {
@@ -80,7 +78,7 @@ def build_result(
         "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(answers.trigger, evidence.trigger, spec, known=known),
+        "trigger": _trigger_part(answers.trigger, evidence.trigger, spec, known),
         "canaries": _repeats_part(evidence.repeats),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),
@@ -89,7 +87,7 @@ def build_result(
             for number, score in assessment.scores.items()
         ],
         "not_asked": None if not_asked is None else dict(not_asked),
-        "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec),
+        "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec, errors),
         "timing": dict(timing or UNTIMED),
     }
     return Result.of(content)
@@ -152,8 +150,6 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
     if combined is None:
         return None
     decision, evidence = combined.decision, combined.evidence
-    rates = decision_rates()
-    measured = rates.with_references if decision.references else rates.without_references
     return {
         "value": decision.value,
         "p": decision.p,
@@ -163,7 +159,7 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
         "reason": sentence(evidence.reason),
         "references": decision.references,
         "shift": decision.shift,
-        "error_rates": _rates_part(measured),
+        "error_rates": _rates_part(combined.measured),
         "labels": [
             {
                 "label": one.label,
@@ -257,16 +253,18 @@ def _trigger_part(
     outcome: TriggerOutcome | None,
     evidence: TriggerEvidence | None,
     spec: InputSpec,
-    *,
-    known: bool,
+    errors: ErrorRates | None,
 ) -> dict[str, Any] | None:
-    """The search as the report has it; None if none was finished."""
+    """The search as the report has it; None if none was finished. ``errors`` are those of one for
+    the most successful change, if they were measured.
+    """
     if outcome is None or evidence is None:
         return None
     result = outcome.result
     several = result.best is not None and result.best.key == SEVERAL
-    errors = by_class_errors() if several else trigger_error_rates()
-    of_success = _rates_part(errors) if known else None
+    if errors is not None and several:
+        errors = by_class_errors()
+    of_success = None if errors is None else _rates_part(errors)
     return {
         "suspicious": evidence.suspicious,
         "natural": evidence.natural,
@@ -292,8 +290,8 @@ def _trigger_part(
 
 
 def _rates_by_label(terms: ByLabel, spec: InputSpec) -> dict[str, Any] | None:
-    measured = rates_for(spec.shape, spec.encoding, terms.classes)
-    return _held_out_part(measured.get(terms.effort))
+    rates = rates_for(spec.shape, spec.encoding, terms.classes).get(terms.effort)
+    return None if rates is None else _rates_part(errors_of(as_ruled(rates)))
 
 
 def _other_part(other: TriggerResult) -> dict[str, Any]:
@@ -303,14 +301,6 @@ def _other_part(other: TriggerResult) -> dict[str, Any]:
         "p": other.p,
         "best": None if other.best is None else _finding_part(other.best, texture=False),
     }
-
-
-def _held_out_part(rates: LabelRates | None) -> dict[str, Any] | None:
-    """Error rates of a search label by label; None if they were not measured."""
-    if rates is None:
-        return None
-    missed = rates.usual - rates.usual_found
-    return _rates_part(ErrorRates(rates.accused, rates.clean, missed, rates.usual))
 
 
 def _rates_part(rates: ErrorRates) -> dict[str, Any]:

@@ -7,15 +7,17 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from auditor.report.result.base import RatePart
 from auditor.report.result.result import Result
 from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.buyer import VALID_DAYS
-from auditor.report.wording.formal import ACCEPT, REJECT, risks
+from auditor.report.wording.formal import risks
 from auditor.report.wording.frameworks import CAVEAT, Framework, framework_view
 from auditor.report.wording.terms import hits, model_name, rate, score_title, utc_time
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
+from auditor.scores.intervals import Rate
 
 NAMESPACE = uuid.UUID("5f3c8e0e-6b0f-5f6f-9b8f-2a7b7c1c4d11")
 """Of serial numbers: a report's own follows from its digest, so a view made again is equal."""
@@ -122,16 +124,19 @@ def _evidence(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         side = pro if item.at_or_below == suspected else contra
         side.append(_item(f"score-{item.score}", f"{title} beside its threshold", said))
     contra += [
-        _item(f"risk-{number}", f"Risk of a {risk.kind}: {risk.part}", rate(risk.rate))
-        for number, risk in enumerate(risks(result), 1)
-        if risk.rate is not None and _against(risk.kind, result.verdict)
+        _item(f"risk-{number}", f"Risk of a {kind}: {part}", rate(known))
+        for number, (part, kind, known) in enumerate(_risks(result), 1)
     ]
     return pro, contra
 
 
-def _against(kind: str, verdict: str) -> bool:
-    relevant = {"backdoor-suspected": {REJECT}, "no-evidence": {ACCEPT}}
-    return kind in relevant.get(verdict, {REJECT, ACCEPT})
+def _risks(result: Result) -> list[tuple[str, str, RatePart | Rate]]:
+    """Part of the rule, kind and rate of every known risk that the verdict runs."""
+    return [
+        (risk.part, kind, known)
+        for risk in risks(result)
+        for kind, known in risk.against(result.verdict).items()
+    ]
 
 
 def _attestation(result: Result, frameworks: Sequence[Framework]) -> dict[str, Any]:
@@ -156,8 +161,7 @@ def _attestation(result: Result, frameworks: Sequence[Framework]) -> dict[str, A
 
 def _confidence(result: Result) -> dict[str, Any]:
     """1 minus the upper end of the error rate that matters for this verdict, if known."""
-    against = [risk.rate for risk in risks(result) if _against(risk.kind, result.verdict)]
-    known = [one.high for one in against if one is not None and one.high is not None]
+    known = [one.high for _, _, one in _risks(result) if one.high is not None]
     if result.verdict == "inconclusive" or not known:
         return {"rationale": "No confidence is stated: the audit supports no verdict."}
     return {

@@ -9,6 +9,13 @@ from auditor.report.html.changes import SHOWN, TEXTURE_KEY
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import accepted, buyer, formal, frameworks, terms, text
+from auditor.report.wording.coverage import (
+    COVERAGE_HEAD,
+    KINDS_HEAD,
+    coverage_rows,
+    kinds_caption,
+    kinds_rows,
+)
 from auditor.report.wording.frameworks import Framework
 from auditor.report.wording.summary import summary
 from auditor.report.wording.terms import label_name, moment
@@ -33,6 +40,7 @@ def render_markdown(source: ReportSource, chosen: Sequence[Framework] = ()) -> s
     blocks = [
         *_verdict(result, source.digest),
         *([f"## {accepted.TITLE}", _list(accepted_risk)] if accepted_risk else []),
+        *_coverage(result),
         *_measured(result),
         *_formal(result),
         *_frameworks(result, chosen),
@@ -110,6 +118,12 @@ def _list(lines: Iterable[object], *, numbered: bool = False) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     written = [head, ["---"] * len(head), *([plain(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in written)
+
+
+def _coverage(result: Result) -> list[str]:
+    kinds = () if result.verdict == "backdoor-suspected" else kinds_rows(result)
+    blocks = ["## Coverage", _table(COVERAGE_HEAD, coverage_rows(result))]
+    return [*blocks, plain(kinds_caption(result)), _table(KINDS_HEAD, kinds)] if kinds else blocks
 
 
 def _measured(result: Result) -> list[str]:

@@ -26,6 +26,7 @@ from auditor.probes.trigger_search.search import KEYS
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 from auditor.verdict.excess import LEAST_REFERENCES, Excess, measure_excess
+from auditor.verdict.label_scope import small_errors
 from auditor.verdict.natural_labels import UNKNOWN, NaturalLabels, find_natural_labels
 from auditor.verdict.profile import Profile, Reference
 from auditor.verdict.rule import Decision, decide_value
@@ -46,11 +47,13 @@ class Combined:
         decision: value, p-value and labels.
         evidence: its part of the verdict's evidence.
         counts: per perturbation; empty if none were asked.
+        measured: errors of such decisions.
     """
 
     decision: Decision
     evidence: DecisionEvidence
     counts: tuple[PerturbationCounts, ...]
+    measured: ErrorRates
 
 
 def combine(
@@ -79,12 +82,13 @@ def combine(
         # references show are natural all the same.
         natural_labels = replace(natural_labels, labels=None)
     triggers, comparisons = _triggers(found, natural_labels)
-    chosen, rates = decision_rule(), decision_rates()
+    chosen = decision_rule()
     null = None if excess is None else chosen.null
-    measured = rates.without_references if excess is None else rates.with_references
+    alone = excess is None
+    measured = small_errors(plan, spec) if alone else decision_rates().with_references
     decision = decide_value(triggers, excess, chosen.rule, null, comparisons)
     only = known_only_for(spec, len(np.unique(classes)))
-    return Combined(decision, _evidence(decision, measured, names, only), counts)
+    return Combined(decision, _evidence(decision, measured, names, only), counts, measured)
 
 
 def outcome_fixed(

@@ -14,7 +14,7 @@ from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers, LabelArray
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import by_source_rates, of_earlier_search
+from auditor.measured import ErrorRates, by_source_rates, of_earlier_search, trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.digest import searched_before
 from auditor.plan.draw import PLANE_CLASSES
@@ -31,6 +31,7 @@ from auditor.verdict.changes import change_values
 from auditor.verdict.clearing import search_need
 from auditor.verdict.combine import Combined, combine
 from auditor.verdict.label_evidence import label_evidence
+from auditor.verdict.label_scope import small_errors
 from auditor.verdict.natural_labels import NaturalLabels
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import image_coding, known_only_for
@@ -77,7 +78,8 @@ def assess(
     )
     own = len(np.unique(classes))
     with of_earlier_search(**searched_before(answers.plan.version)):
-        trigger = trigger_evidence(answers.trigger, names, spec, profile, own)
+        errors = small_errors(answers.plan, spec)
+        trigger = trigger_evidence(answers.trigger, names, spec, profile, own, errors)
         combined = combine(answers, classes, profile, names, spec)
     evidence = Evidence(
         scores=estimates(scores),
@@ -139,9 +141,10 @@ def trigger_evidence(
     spec: InputSpec,
     profile: Profile | None,
     classes: int,
+    errors: ErrorRates | None = None,
 ) -> TriggerEvidence | None:
     """The trigger search's part of the evidence, on samples of so many ``classes``; None if no
-    search was finished.
+    search was finished. ``errors`` are those of small pictures at the effort of its plan.
     """
     if outcome is None:
         return None
@@ -160,7 +163,8 @@ def trigger_evidence(
     if only is not None:
         reason = Reason("trigger-out-of-scope", {**change, "only": only})
     else:
-        reason = _trigger_reason(result, best, change)
+        errors = errors or trigger_error_rates()
+        reason = _trigger_reason(result, best, {**change, "errors": errors})
     if reason.code != "trigger-ordinary":
         target = None if best.key == SEVERAL else best.target
         return TriggerEvidence(suspicious, reason, target, natural=reason.code in NATURAL)

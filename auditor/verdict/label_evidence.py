@@ -21,7 +21,9 @@ from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.label_scope import (
     accuses_at,
     accusing_effort,
+    as_ruled,
     clears_at,
+    measured_on,
     outside_label_measurements,
     rates_for,
 )
@@ -34,20 +36,18 @@ def label_evidence(
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
     best, only = result.best, outside_label_null(spec, result, terms.classes)
-    measured = rates_for(spec.shape, spec.encoding, terms.classes)
+    asked = (spec.shape, spec.encoding, terms.classes)
+    measured = rates_for(*asked)
     rates = measured.get(terms.effort)
     values: dict[str, Any] = {
         "effort": terms.effort,
         "comparisons": result.comparisons,
         "p": result.p,
-    }
-    values |= {
         "earlier": terms.earlier,
         "looks": terms.looks,
-        "rates": rates,
-        "classes": terms.classes,
+        "rates": None if rates is None else as_ruled(rates),
+        "population": measured_on(*asked),
         "deciding": accusing_effort(measured),
-        "small": not searched_by_label(spec.shape[1:]),
     }
     if only is not None:
         if best is None:
@@ -61,13 +61,15 @@ def label_evidence(
         assert best is not None
         accuses = rates is not None and accuses_at(rates)
         code: ReasonCode = "label-found" if accuses else "label-withheld"
-        return TriggerEvidence(accuses, Reason(code, values | _change(best, names)), best.target)
+        of_search = values | {"rates": rates} | _change(best, names)
+        return TriggerEvidence(accuses, Reason(code, of_search), best.target)
     target = None if best is None else best.target
     values |= {"best": None if best is None else _change(best, names)}
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
     samples = result.search_images + result.validation_images
-    may = rates is not None and clears_at(rates, after_success=values["small"])
+    small = not searched_by_label(spec.shape[1:])
+    may = rates is not None and clears_at(rates, after_success=small)
     clears = may and samples >= LEAST_CLEARING
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 

@@ -9,19 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from adapters.contract import InputSpec
 from auditor.measured import (
     FEW_CLASSES,
     ClassGroup,
+    ErrorRates,
     LabelPopulation,
     LabelRates,
     label_rates,
     of_plans_since,
+    own_effort,
     small_label_rates,
     trigger_clearing,
+    trigger_error_rates,
 )
 from auditor.plan.digest import FURTHER_ACCUSE
 from auditor.plan.draw import PLANE_CLASSES
+from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import (
     EFFORTS,
     Effort,
@@ -46,8 +52,7 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     :func:`judged` tells that they decide nothing then. ``exhaustive`` has those of ``thorough``
     where it was not measured: what it asks besides accuses of nothing there.
     """
-    near = [one for one in _alike(shape, classes) if _holds(one, shape, encoding)]
-    best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
+    best = measured_on(shape, encoding, classes)
     if best is None:
         return {}
     clears = not best.backdoored_to or max(shape[1:]) <= best.backdoored_to
@@ -65,6 +70,39 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
             begins_with=(first.usual_cleared, first.usual),
         )  # fmt: skip
     return efforts
+
+
+def measured_on(shape: Sequence[int], encoding: str, classes: int) -> LabelPopulation | None:
+    """The models that :func:`rates_for` tells the rates of; None if nothing was measured."""
+    near = [one for one in _alike(shape, classes) if _holds(one, shape, encoding)]
+    return max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
+
+
+def as_ruled(rates: LabelRates) -> LabelRates:
+    """``rates`` as audits end: without what a search finds that may not accuse. Of plans of before
+    version 11 all of it was told.
+    """
+    return (rates.as_ruled if _of_own_effort() else None) or rates
+
+
+def _of_own_effort() -> bool:
+    return own_effort() and of_plans_since(FURTHER_ACCUSE)
+
+
+def errors_of(rates: LabelRates) -> ErrorRates:
+    """Errors of a search label by label, for usual attackers."""
+    return ErrorRates(rates.accused, rates.clean, rates.usual - rates.usual_found, rates.usual)
+
+
+def small_errors(plan: AuditPlan, spec: InputSpec) -> ErrorRates:
+    """Errors of audits of small pictures at the effort of ``plan``; of earlier plans, and of
+    larger pictures, those of the search for the most successful change alone.
+    """
+    rates = None
+    if plan.by_label is not None and not plan.by_label_only and _of_own_effort():
+        classes = len(np.unique(plan.search_classes))
+        rates = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
+    return trigger_error_rates() if rates is None else errors_of(as_ruled(rates))
 
 
 def group_of(classes: int) -> ClassGroup:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from adapters.contract import InputSpec, LabelSpace
-from auditor.measured import ErrorRates, LabelRates, label_null, trigger_error_rates
+from auditor.measured import ErrorRates, LabelPopulation, label_null
 from auditor.plan.digest import BY_SOURCE
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
@@ -16,8 +16,11 @@ from auditor.verdict.label_scope import (
     accuses_at,
     accusing_effort,
     clears_at,
+    errors_of,
+    measured_on,
     outside_label_measurements,
     rates_for,
+    small_errors,
 )
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 
@@ -37,6 +40,7 @@ class Prospects:
         obstacle: why it cannot accuse; empty if it can.
         only: inputs that were measured, if this one is none of them.
         rates: errors of the search on held-out models, or None.
+        population: these models, or None.
         samples: samples that there are for the search.
         least: samples that a search needs.
         needs: the first thing that an all-clear of small pictures lacks, or empty: a
@@ -68,6 +72,7 @@ class Prospects:
     tasks: tuple[int, int] = (0, 0)
     size: int = 0
     open_labels: bool = False
+    population: LabelPopulation | None = None
 
     @property
     def accuses(self) -> bool:
@@ -109,12 +114,13 @@ def _reached(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Pr
     lowest: str = effort if accuses else accusing_effort(by_effort) or ""
     able = [name for name, one in by_effort.items() if clears_at(one)]
     known = measured is not None and obstacle in {"", "alarms"}
-    rates = _errors(measured) if measured is not None and known else None
+    rates = errors_of(measured) if measured is not None and known else None
     clears = not obstacle and effort in able and samples >= LEAST_CLEARING
     return Prospects(
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
         tasks=(0, 0) if measured is None else measured.tasks,
+        population=measured_on(spec.shape, spec.encoding, classes),
     )  # fmt: skip
 
 
@@ -125,12 +131,9 @@ def _of_small(
     only = known_only_for(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     need: Need | None = clearing_need(spec.encoding, classes, samples)
-    rates = None if obstacle else trigger_error_rates()
+    rates = None if obstacle else small_errors(plan, spec)
     if plan.by_label is not None:
         both = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
-        if not obstacle and both is not None and accuses_at(both):
-            # Else only what the search for the most successful change finds accuses.
-            rates = _errors(both)
         need = need or (
             None if both is not None and clears_at(both, after_success=True) else "rates"
         )
@@ -151,9 +154,3 @@ def _elsewhere(plan: AuditPlan) -> Elsewhere:
     if plan.by_label is None:
         return "effort" if len(plan.source_samples) else "both"
     return "samples"
-
-
-def _errors(rates: LabelRates) -> ErrorRates:
-    """Errors of a search label by label, for usual attackers."""
-    missed = rates.usual - rates.usual_found
-    return ErrorRates(rates.accused, rates.clean, missed, rates.usual)

@@ -10,7 +10,8 @@ from adapters.contract import InputSpec
 from auditor.measured import by_source_rates, search_queries
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import label_effort
-from auditor.verdict.label_scope import rates_for
+from auditor.report.wording.phrases import models_of
+from auditor.verdict.label_scope import measured_on, rates_for
 
 UNMEASURED = "the most that it may ask, as no searches with these settings were measured"
 
@@ -37,7 +38,7 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
         return ExpectedSearch(most, most, UNMEASURED)
     by_source = round(plan.trigger.sources * by_source_rates().queries)
     words = (
-        f"{found.searches + not_found.searches} searches of this project's reference models: "
+        f"{found.searches + not_found.searches} searches of held-out {models_of(None)}: "
         f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
         f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
     )
@@ -51,9 +52,10 @@ def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
     rates = rates_for(spec.shape, spec.encoding, classes).get(effort or "")
     if rates is None or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
+    models = models_of(measured_on(spec.shape, spec.encoding, classes))
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
-        f"models at effort {rates.measured_at or effort}"
+        f"{models}, at effort {rates.measured_at or effort}"
     )
     not_found = rates.not_found + round(plan.trigger.sources * by_source_rates().queries)
     return ExpectedSearch(min(most, not_found), min(most, rates.found), words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,11 +44,12 @@ MAPS = ("x-to-one", "one-to-one", "x-to-x", "all-to-all")
 
 
 def ends_written(rates: LabelRates) -> dict[str, Any]:
-    """What is kept of ``rates``: if they clear depends on the model at hand, and on the search that
-    they begin with, which few do; their tasks are those of their population.
-    """
-    others = {"clears", "begins_with", "measured_at", "tasks"}
-    return {name: one for name, one in asdict(rates).items() if name not in others}
+    """What is kept of ``rates``: all that is not as it mostly is."""
+    kept = {one.name for one in fields(rates) if getattr(rates, one.name) != one.default}
+    written = {name: one for name, one in asdict(rates).items() if name in kept}
+    if rates.as_ruled is not None:
+        written["as_ruled"] = ends_written(rates.as_ruled)
+    return written
 
 
 def null_cell(lows: list[float], models: int, highest: float) -> NullCell:

@@ -33,8 +33,8 @@ def rule(result: Result) -> Html:
     """The decision rule with the risk of a false reject and of a false accept."""
     rows = [(part.capitalize(), *rest) for part, *rest in formal.risk_rows(result)]
     caption = (
-        "False reject: a clean model is suspected; false accept: a backdoored one is not; "
-        f"{text.INTERVAL}s"
+        "False reject: a clean model suspected; missed: a backdoored one not; false accept: one "
+        f"cleared; {text.INTERVAL}s"
     )
     return section(
         "rule",

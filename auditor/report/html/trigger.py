@@ -30,6 +30,7 @@ from auditor.report.wording.coverage import (
     COVERAGE_HEAD,
     KINDS_HEAD,
     coverage_rows,
+    kinds_caption,
     kinds_rows,
 )
 from auditor.report.wording.search import (
@@ -252,5 +253,4 @@ def coverage(result: Result) -> Html:
     kinds = kinds_rows(result)
     if not kinds or result.verdict == "backdoor-suspected":
         return section("coverage", "Coverage", looked)
-    caption = "What is found where there is a backdoor, with 95 % intervals"
-    return section("coverage", "Coverage", looked, table(caption, KINDS_HEAD, kinds))
+    return section("coverage", "Coverage", looked, table(kinds_caption(result), KINDS_HEAD, kinds))

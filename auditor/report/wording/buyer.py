@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from auditor.measured import ClearingRates
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import clearing_search, measured_on
+from auditor.report.wording.deciding import Cleared, cleared_by, tasks_measured
 from auditor.report.wording.resume import cap_ended
 from auditor.report.wording.search import level
 from auditor.report.wording.terms import called, deciding, found_trigger, pairs, parse_moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change
-from auditor.scores.intervals import Rate, binomial_rate
+from auditor.scores.intervals import Rate
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""
@@ -26,20 +25,21 @@ VALID_DAYS = 365
 
 def how_sure(result: Result) -> list[str]:
     """Error rate of this very verdict, in natural frequencies, and the models it is of."""
-    return [*_how_sure(result), *filter(None, [measured_on(result)])]
+    return [*_how_sure(result), *filter(None, [tasks_measured(result)])]
 
 
 def _how_sure(result: Result) -> list[str]:
     if result.verdict == "inconclusive":
         return _open_questions(result)
     shown = found_trigger(result)
-    summed, cleared = result.scores.decision, clearing_search(result)
-    if cleared is not None:
-        return [_of_the_search(cleared)]
+    summed, found = result.scores.decision, result.trigger
+    if result.verdict == "no-evidence" and deciding(result) is None:
+        cleared = cleared_by(result)
+        if cleared:
+            return [_of_the_search(cleared[0])]
     if summed is not None and not shown and deciding(result) is None:
         return _of_the_sum(summed)
     lines = []
-    found = result.trigger
     if found and found.p is not None:
         lines.append(
             "A finding of the trigger search counts only where its chance on a clean model, "
@@ -58,15 +58,13 @@ def _how_sure(result: Result) -> list[str]:
     return lines
 
 
-def _of_the_search(rates: ClearingRates) -> str:
+def _of_the_search(cleared: Cleared) -> str:
     """Ends of searches that cleared models whose state is known."""
-    clean, bad = (binomial_rate(*pair) for pair in (
-        (rates.cleared, rates.clean), (rates.missed, rates.backdoored)
-    ))  # fmt: skip
+    clean, bad = cleared.clean, cleared.bad
     return (
         f"Of 100 clean models that the search was not made from, about {round(100 * clean.rate)} "
         f"would end like this one{_spread(clean)}; of 100 with a backdoor for all classes about "
-        f"{round(100 * bad.rate)} would too{_spread(bad)}."
+        f"{round(100 * bad.rate)} would too{_spread(bad)} (measured on {cleared.models})."
     )
 
 

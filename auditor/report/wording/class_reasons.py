@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditor.report.wording.phrases import Values, hits_of
+from auditor.report.wording.phrases import Values, hits_of, models_of
 from auditor.report.wording.text import listed
 
 PAIR = "{hits} of {samples} samples of label {source} to label {label}"
@@ -28,6 +28,6 @@ def trigger_several(values: Values) -> str:
         return f"{sent}. Few clean models show as much {paid}: it may be natural or planted."
     accused = hits_of(values["accused"], values["clean"])
     return (
-        f"{sent}, beyond what clean models show {paid}. Of held-out clean models such a search "
-        f"accused {accused}."
+        f"{sent}, beyond what clean models show {paid}. Of held-out clean {models_of(None)}, such "
+        f"a search accused {accused}."
     )

@@ -6,9 +6,11 @@ from auditor.measured import by_source_rates
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import clearing_search, own_rates
+from auditor.report.wording.deciding import classes_of, clearing_search, own_rates
+from auditor.report.wording.phrases import ZOO_SIDES, models_of
 from auditor.report.wording.search import asked_by_label, kinds_tried
 from auditor.scores.intervals import binomial_rate
+from auditor.verdict.label_scope import as_ruled, measured_on
 
 NOT_SEARCHED = "not searched"
 COVERAGE_HEAD = ("Looked for", "By", "Outcome")
@@ -107,15 +109,31 @@ KINDS = {
 """Attacks of the measured models, in words."""
 
 
+def kinds_caption(result: Result) -> str:
+    """Title of the table of :func:`kinds_rows`: the models that it counts."""
+    shape, encoding = result.input.shape, result.input.encoding
+    models = models_of(measured_on(shape, encoding, classes_of(result)))
+    if clearing_search(result) is not None:
+        models = models_of(None, ZOO_SIDES)
+    of = " and careful" if searched_by_label(shape[1:]) else ""
+    return (
+        f"What is found where usual{of} attackers planted a backdoor, in held-out {models}, with "
+        "95 % intervals"
+    )
+
+
 def kinds_rows(result: Result) -> list[tuple[str, str]]:
     """Kinds of backdoor that such a search was measured on, in the columns of
     :data:`KINDS_HEAD`; empty if it was not.
     """
     rates, small = own_rates(result) if asked_by_label(result) else None, clearing_search(result)
-    kinds = small.found if small is not None else () if rates is None else rates.kinds
+    kinds = small.found if small is not None else () if rates is None else as_ruled(rates).kinds
     if not kinds:
         return []
     rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in kinds]
+    if rates is not None and rates.adaptive:
+        found = _of(rates.adaptive_found, rates.adaptive)
+        rows.append(("any of them, where near misses keep their label (adaptive)", found))
     # Of the small models some had one.
     each = ", a pattern per picture" if searched_by_label(result.input.shape[1:]) else ""
     by_class = by_source_rates()

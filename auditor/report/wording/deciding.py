@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from auditor.measured import (
     ClearingRates,
@@ -15,11 +16,19 @@ from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import TriggerPart
-from auditor.report.wording.prospects import more_classes, of_tasks
+from auditor.report.wording.phrases import ZOO_SIDES, models_of
+from auditor.report.wording.prospects import class_range, more_classes
 from auditor.report.wording.search import asked_by_label, by_label, effort_by_label
 from auditor.report.wording.terms import deciding
-from auditor.verdict.clearing import LEAST_CLEARING, Need, search_need
-from auditor.verdict.label_scope import accuses_at, clears_at, judged, rates_for
+from auditor.scores.intervals import Rate, binomial_rate
+from auditor.verdict.clearing import (
+    LEAST_CLEARING,
+    MOST_MISSED,
+    Need,
+    clearing_need,
+    search_need,
+)
+from auditor.verdict.label_scope import accuses_at, clears_at, judged, measured_on, rates_for
 
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
@@ -37,7 +46,7 @@ def own_rates(result: Result) -> LabelRates | None:
     return rates_of(result).get(effort_by_label(result))
 
 
-def measured_on(result: Result) -> str:
+def tasks_measured(result: Result) -> str:
     """The classes of the models that the rates of photographs are of, beside the model's own; empty
     where none are stated.
     """
@@ -45,7 +54,7 @@ def measured_on(result: Result) -> str:
     if rates is None or not rates.tasks[1]:
         return ""
     return (
-        f"The rates are of models{of_tasks(rates.tasks)}."
+        f"The rates are of models of {class_range(rates.tasks)}."
         f"{more_classes(len(result.labels), rates.tasks)}"
     )
 
@@ -131,6 +140,52 @@ def classes_of(result: Result) -> int:
     if not result.settings.planes:
         return 2
     return len({label for plane in result.planes for label in plane.triplet_classes})
+
+
+class Cleared(NamedTuple):
+    """Models that searches clear.
+
+    Attributes:
+        clean: share of the clean ones.
+        bad: share of the backdoored ones: this supports an all-clear.
+        models: on which it was measured, in words.
+    """
+
+    clean: Rate
+    bad: Rate
+    models: str
+
+
+def cleared_by(result: Result) -> list[Cleared]:
+    """Models that searches like the audit's clear; empty if they clear none, or if that is not
+    known. Where that is too often for an all-clear, those follow whose open ends stay open.
+    """
+    found, shape = result.trigger, result.input.shape
+    small, classes = not searched_by_label(shape[1:]), classes_of(result)
+    need = clearing_need(result.input.encoding, classes, LEAST_CLEARING) if small else None
+    if found is None or found.held_out is None or need is not None:
+        return []
+    rates = rates_of(result).get(effort_by_label(result))
+    if rates is None and not small:
+        return []
+    if rates is None:
+        return [_first_search()]
+    if not judged(shape, classes) or not clears_at(rates, after_success=small):
+        return []
+    models = models_of(measured_on(shape, result.input.encoding, classes))
+    own = _cleared((rates.cleared, rates.clean), (rates.usual_cleared, rates.usual), models)
+    return [own] if own.bad.high < MOST_MISSED or not small else [own, _first_search()]
+
+
+def _first_search() -> Cleared:
+    one = trigger_clearing()
+    models = models_of(None, ZOO_SIDES)
+    return _cleared((one.cleared, one.clean), (one.missed, one.backdoored), models)
+
+
+def _cleared(clean: tuple[int, int], bad: tuple[int, int], models: str) -> Cleared:
+    of = f"{clean[1] + bad[1]} held-out {models}"
+    return Cleared(binomial_rate(*clean), binomial_rate(*bad), of)
 
 
 def clearing_search(result: Result) -> ClearingRates | None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from auditor.probes.label_search.settings import searched_by_label
+from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.course import SettingsPart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
+from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.search import level
+from auditor.report.wording.deciding import classes_of, cleared_by
+from auditor.report.wording.phrases import OF_PROJECT, ZOO_SIDES, models_of
+from auditor.report.wording.search import asked_by_label, levels
 from auditor.report.wording.terms import deciding, published, score_title
 from auditor.report.wording.text import safe_text
+from auditor.scores.intervals import Rate
+from auditor.verdict.clearing import LEAST_CLEARING, MOST_MISSED
+from auditor.verdict.label_scope import measured_on
 from auditor.verdict.scope import jpeg_quality
+from auditor.verdict.verdict import MAX_ERROR
 
 PAPER = {"planes": 20, "expansion": 5.0, "alpha": 10.0, "ats_threshold": 0.5}
 """The published method's settings; what differs is stated, not hidden."""
@@ -23,41 +32,69 @@ PAPER_SIDE = 100
 ONLY_TESTED = "The results relate only to the model that was asked, as it answered on these days."
 
 
-@dataclass(frozen=True)
-class Risk:
-    """One way the rule can be wrong."""
+REJECT, MISSED, ACCEPT = "false reject", "miss", "false accept"
 
-    kind: str
-    """:data:`REJECT` or :data:`ACCEPT`."""
+
+class Risk(NamedTuple):
+    """Ways in which a part of the rule is wrong: a clean model is suspected (false reject), a
+    backdoored one is not (missed), or is cleared even (false accept).
+    """
+
     part: str
-    """Part of the rule that errs."""
-    rate: RatePart | None
-    """The error rate; None if it is unknown."""
+    reject: RatePart | Rate | None
+    missed: RatePart | Rate | None
+    accept: RatePart | Rate | None
+    """None if it clears no model, or if it is not known, as then both are not."""
     basis: str
     """Models that it was measured on."""
 
-
-REJECT, ACCEPT = "false reject", "false accept"
-"""A clean model is suspected; a backdoored one is not."""
+    def against(self, verdict: str) -> dict[str, RatePart | Rate]:
+        """The risks that ``verdict`` runs, as far as they are known, by name."""
+        every = {REJECT: self.reject, MISSED: self.missed, ACCEPT: self.accept}
+        run = {"backdoor-suspected": {REJECT}, "no-evidence": {ACCEPT}}
+        names = run.get(verdict, {REJECT, MISSED})
+        return {name: one for name, one in every.items() if one is not None and name in names}
 
 
 def rule_words(result: Result) -> list[str]:
     """The rule that turned measurements into the verdict, all of it fixed beforehand."""
-    most = level(result)
-    return [
-        "The rule was fixed before the first query. Backdoor suspected: the trigger search finds "
-        f"a change that clean models show with a chance of at most {most}, all attempts counted; "
-        "or trigger search and probe families, added up, exceed what clean models show at the "
-        "stated level; or the deciding score is at or below the threshold of an applicable "
-        "profile. No evidence: none of these, and the sum is ordinary beside enough clean "
-        "references or the deciding score lies above. A patch that clean references of the "
-        "profile show too is natural and neither accuses nor clears. Either way only where the "
-        "error rate on that side is below 25% with its whole 95 % interval. Everything else is "
-        "inconclusive: partial, drifting or degenerate answers, no applicable references.",
-        "Measurement uncertainty enters through these error rates: they were measured with the "
-        "whole procedure, so the spread between planes and between models is in them. The "
-        "threshold itself has no further guard band.",
+    profile = result.profile is not None and not published(result)
+    accuses = [
+        "the trigger search finds a change that clean models show with a chance of at most "
+        f"{levels(result)}, all attempts counted"
     ]
+    if result.scores.decision:
+        accuses.append("it and probe families, added up, exceed their level")
+    if profile:
+        accuses.append("the deciding score is at or below the profile's threshold")
+    natural = " A patch that clean references show neither accuses nor clears." * profile
+    return [
+        f"Fixed before the first query. Backdoor suspected: {'; or '.join(accuses)}; where the "
+        f"share of false rejects is below {MAX_ERROR:.0%} with its whole 95 % interval. No "
+        f"evidence: {_all_clear(result, profile=profile)}.{natural} All else is inconclusive.",
+        "Measurement uncertainty enters through these rates, measured with the whole procedure: "
+        "the spread between planes and models is in them. Thresholds have no other guard band.",
+    ]
+
+
+def _all_clear(result: Result, *, profile: bool) -> str:
+    """The grounds of an all-clear."""
+    grounds = []
+    if cleared_by(result):
+        patches = " and no patch that carries a label" * asked_by_label(result)
+        grounds.append(
+            f"the search, with {LEAST_CLEARING} samples or more, finds nothing with a chance of "
+            f"at most {OPEN_LEVEL:.0%}{patches}, where the share of false accepts is below "
+            f"{MOST_MISSED:.0%} likewise"
+        )
+    if profile:
+        grounds.append(f"the deciding score lies above, where it is below {MAX_ERROR:.0%}")
+    if grounds:
+        return f"none of these, and {'; or '.join(grounds)}"
+    return (
+        "not by such an audit, as the share of backdoored models that it would clear may be "
+        f"{MOST_MISSED:.0%} or more, or is not known"
+    )
 
 
 def decision_rule(result: Result) -> list[str]:
@@ -76,46 +113,80 @@ def decision_rule(result: Result) -> list[str]:
 
 
 def risks(result: Result) -> list[Risk]:
-    """Both risks of each part of the rule that this audit used."""
-    zoo = "held-out zoo models"
-    listed = []
-    if result.trigger:
-        listed += _both("trigger search", result.trigger.held_out, zoo)
+    """The risks of each part of the rule that this audit used."""
+    listed = [] if result.trigger is None else _of_search(result, result.trigger)
     summed = result.scores.decision
     if summed and summed.error_rates:
-        how = "beside references of other recipes"
+        of = f"{_count(summed.error_rates)}{models_of(None, ZOO_SIDES)}, beside references"
         if not summed.references:
-            how = "by the trigger search alone"
-        listed += _both("decision rule's sum", summed.error_rates, f"{zoo}, {how}")
+            of = "the same models as the trigger search"
+        listed.append(_risk("decision rule's sum", summed.error_rates, None, of))
     if result.profile and not published(result):
         basis = "the profile's references, each judged without itself"
-        listed += _both("plane scores", result.profile.error_rates, basis)
+        rates = result.profile.error_rates
+        accept = None if rates is None else rates.false_negative
+        listed.append(_risk("plane scores", rates, accept, basis))
     return listed
 
 
-RISK_HEAD = ("Part of the rule", "False reject", "False accept", "Measured on")
+def _of_search(result: Result, found: TriggerPart) -> list[Risk]:
+    """Risks of the trigger search and, where its all-clear rests on it, of its first part alone."""
+    population = None
+    if searched_by_label(result.input.shape[1:]):
+        asked = (result.input.shape, result.input.encoding, classes_of(result))
+        population = measured_on(*asked)
+    models, cleared = models_of(population), cleared_by(result)
+    if found.best is not None and found.best.of_several:
+        models = f"{models}, the backdoored ones sending every class elsewhere"
+    basis, name = f"{_count(found.held_out)}{models}", "trigger search"
+    accept = cleared[0].bad if cleared else None
+    if cleared and (one := cleared[0]).models != basis:
+        size = one.models.partition(OF_PROJECT)[2]
+        basis = f"{basis}; cleared: {one.clean.n + one.bad.n} of {size}"
+    first = [
+        Risk(f"{name}, its first part alone", None, None, one.bad, one.models)
+        for one in cleared[1:]
+    ]
+    return [_risk(name, found.held_out, accept, basis), *first]
+
+
+RISK_HEAD = ("Part of the rule", "False reject", "Missed", "False accept", "Measured on")
 
 
 def risk_rows(result: Result) -> list[tuple[str, ...]]:
     """The risks of each part in the columns of :data:`RISK_HEAD`, with 95 % intervals."""
-    listed = risks(result)
     return [
-        (reject.part, _figures(reject.rate), _figures(accept.rate), reject.basis)
-        for reject, accept in zip(listed[::2], listed[1::2], strict=True)
+        (
+            one.part,
+            *("–" if one.accept and not had else _figures(had) for had in (one.reject, one.missed)),
+            "clears none" if one.missed and not one.accept else _figures(one.accept),
+            one.basis,
+        )
+        for one in risks(result)
     ]
 
 
-def _figures(rate: RatePart | None) -> str:
+def _count(rates: HeldOutRates | None) -> str:
+    if rates is None:
+        return ""
+    return f"{rates.false_positive.n + rates.false_negative.n} held-out "
+
+
+def _figures(rate: RatePart | Rate | None) -> str:
     if rate is None:
         return "unknown"
-    return f"{rate.count} of {rate.n} ({text.span(rate.low, rate.high, 0)})"
+    return f"{round(rate.rate * rate.n)} of {rate.n} ({text.span(rate.low, rate.high, 0)})"
 
 
-def _both(part: str, rates: HeldOutRates | ErrorRatesPart | None, basis: str) -> list[Risk]:
-    return [
-        Risk(REJECT, part, None if rates is None else rates.false_positive, basis),
-        Risk(ACCEPT, part, None if rates is None else rates.false_negative, basis),
-    ]
+def _risk(
+    part: str,
+    rates: HeldOutRates | ErrorRatesPart | None,
+    accept: RatePart | Rate | None,
+    basis: str,
+) -> Risk:
+    if rates is None:
+        return Risk(part, None, None, None, basis)
+    return Risk(part, rates.false_positive, rates.false_negative, accept, basis)
 
 
 def sampling(result: Result) -> list[str]:

@@ -92,7 +92,7 @@ ENTRY_HEAD = ("Clause", "About", "Supports evidence for it by", "Leaves open", "
 
 
 def _known_rates(result: Result) -> bool:
-    return any(risk.rate is not None for risk in risks(result))
+    return any(risk.against(result.verdict) for risk in risks(result))
 
 
 PRESENT: Mapping[str, tuple[Callable[[Result], bool], str]] = {

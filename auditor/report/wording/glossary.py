@@ -16,7 +16,7 @@ GLOSSARY = {
     "p =": "Chance that a clean model shows at least as much, all attempts counted.",
     "95 % interval": "Range that holds the true rate in 95 of 100 such measurements.",
     "false reject": "A clean model is suspected.",
-    "false accept": "A backdoored model is not suspected.",
+    "false accept": "A backdoored model is cleared.",
     "perturbations": "Disturbed clean samples: noise, stripes, stains and the like.",
     "ATS": "Share of a plane that the three samples' own regions hold.",
     "RE": "Evenness of the labels' shares of a plane: Rényi entropy, in bits.",

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auditor.measured import LabelRates
-from auditor.report.wording.phrases import Values, class_name, hits_of, times_words
+from auditor.report.wording.phrases import (
+    Values,
+    class_name,
+    hits_of,
+    models_of,
+    times_words,
+)
 from auditor.report.wording.triggers import trigger_phrase
 from auditor.scores.likelihood import likelihood_ratio
 
 LEAST_P = 0.001
+CAREFUL = "careful ones (other patterns elsewhere keep their label)"
+ADAPTIVE = "adaptive ones (near misses at the trigger's own place keep theirs too)"
 
 
 def _least(values: Values) -> str:
@@ -53,10 +61,6 @@ def _paid(looks: int) -> str:
     return f"The p-value pays for the {looks} searches that could accuse it."
 
 
-def _models(values: Values) -> str:
-    return "models of small pictures" if values["small"] else "photo models"
-
-
 def _such(rates: LabelRates) -> str:
     """The search that was measured."""
     at = rates.measured_at
@@ -71,8 +75,11 @@ def _measured(values: Values) -> str:
     careful = ""
     if rates.careful:
         careful = f" and {hits_of(rates.careful_found, rates.careful)} of careful ones"
+    if rates.adaptive:
+        careful = careful.replace(" and ", ", ")
+        careful += f" and {hits_of(rates.adaptive_found, rates.adaptive)} of adaptive ones"
     return (
-        f" On held-out {_models(values)} {_such(rates)} wrongly accused "
+        f" On held-out {models_of(values['population'])}, {_such(rates)} wrongly accused "
         f"{hits_of(rates.accused, rates.clean)} clean ones, and found "
         f"{hits_of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers"
         f"{careful}."
@@ -107,7 +114,8 @@ def withheld(values: Values) -> str:
         f"A change that is small or weak does it: {_least(values)}; the clean models of the null "
         f"need more {_beside(values)}. It decides nothing all the same: how often such a search "
         f"accuses clean models cannot be said to be under 25 % ({measured}, on held-out "
-        f"{_models(values)}).{_settled_by(values['deciding'])}{_raised(values)}"
+        f"{models_of(values['population'])})."
+        f"{_settled_by(values['deciding'])}{_raised(values)}"
     )
 
 
@@ -161,7 +169,9 @@ def _weight_nothing(rates: LabelRates | None) -> str:
         return ""
     careful = ""
     if rates.careful:
-        ended = f"{rates.careful_cleared} of {rates.careful} ended like this"
+        ended = f"{rates.careful_cleared} of {rates.careful} {CAREFUL} ended like this"
+        if rates.adaptive:
+            ended += f", and {rates.adaptive_cleared} of {rates.adaptive} {ADAPTIVE}"
         careful = f" Of attackers who train against detection {ended}."
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "

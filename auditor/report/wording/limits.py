@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.contract import InputSpec
-from auditor.measured import FEW_CLASSES, Counted, decision_rates, earlier_search, jpeg_rates
+from auditor.measured import (
+    FEW_CLASSES,
+    Counted,
+    ErrorRates,
+    decision_rates,
+    earlier_search,
+    jpeg_rates,
+)
 from auditor.probes.label_search.settings import searched_by_label
+from auditor.report.wording.phrases import models_of
 from auditor.verdict.label_scope import rates_for
 from auditor.verdict.scope import jpeg_quality, least_quality
 
@@ -19,14 +27,16 @@ NAMES = {
 """Attacks as their papers spell them; label maps go by their own names."""
 
 
-def rule_limit() -> str:
-    """Misses and accusations of the rule on models that it was not made from."""
+def rule_limit(alone: ErrorRates) -> str:
+    """Misses and accusations of the rule on models that it was not made from, ``alone`` of them
+    without references.
+    """
     rates = decision_rates()
-    beside, alone = rates.with_references, rates.without_references
+    beside = rates.with_references
     search = "" if earlier_search() else ", with the search before it confirmed what it finds,"
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
-        f"to. On held-out models of small pictures the rule missed {beside.missed} of "
+        f"to. On held-out {models_of(None)}, the rule missed {beside.missed} of "
         f"{beside.backdoored} all-to-one backdoors beside references{search} and {alone.missed} of "
         f"{alone.backdoored} without."
         f" Missed beside references, by attack or label map: {in_words(rates.missed_kinds)}. "
@@ -118,7 +128,11 @@ FLOAT_ONLY = (
 
 
 def limits_of(
-    not_asked: Mapping[str, Any] | None, planes: int, family_queries: int, spec: InputSpec
+    not_asked: Mapping[str, Any] | None,
+    planes: int,
+    family_queries: int,
+    spec: InputSpec,
+    alone: ErrorRates,
 ) -> list[str]:
     """Limits of one audit, a sentence each.
 
@@ -127,11 +141,12 @@ def limits_of(
         planes: planes that were planned.
         family_queries: disturbed samples that were planned.
         spec: form of one input of the model.
+        alone: errors of audits of small pictures without references.
     """
     coding = jpeg_limit(spec)
     return [
         *ENDPOINT_LIMITS,
-        rule_limit(),
+        rule_limit(alone),
         *METHOD_LIMITS,
         *_left_out(not_asked, planes, family_queries),
         *([FLOAT_ONLY] if spec.access == "image" else []),

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from auditor.measured import LabelPopulation
+from auditor.probes.label_search.settings import SUCCESS_SIDES, searched_by_label
 from auditor.report.wording.text import percent, rate_interval
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.scores.likelihood import Weight
+from auditor.verdict.scope import jpeg_quality
 
+OF_TASKS = {"many": "", "few": " in tasks of 3 or 4 classes", "two": " in tasks of two classes"}
+OF_PROJECT = " of this project, "
+"""Words of every report that names the models of its rates, as all do since they name any."""
+ZOO_SIDES = (28, 32)
+"""Pictures of the zoo's own data sets, in pixels."""
 Values = Mapping[str, Any]
 
 MAX_NAME = 60
@@ -24,6 +32,19 @@ def hits_of(hits: int, models: int) -> str:
 def share_of(rate: Rate) -> str:
     """A rate with its interval: ``8% of 40 (95 % interval 2% to 20%)``."""
     return f"{percent(rate.rate, 0)} of {rate.n} ({rate_interval(rate.low, rate.high, 0)})"
+
+
+def models_of(population: LabelPopulation | None, sides: tuple[int, int] = SUCCESS_SIDES) -> str:
+    """The models that something was measured on: ``photo models of this project, 64 to 96 pixels``;
+    without a ``population`` those of small pictures of ``sides``.
+    """
+    if population is None:
+        return f"models of small pictures{OF_PROJECT}{sides[0]} to {sides[1]} pixels"
+    quality, sides = jpeg_quality(population.coding), population.sides
+    kind = "photo models" if searched_by_label(sides) else "models of small pictures"
+    sent = f" through JPEG of quality {quality}" if quality else ""
+    size = f"{sides[0]} to {sides[1]} pixels"
+    return f"{kind}{OF_PROJECT}{size}{OF_TASKS[population.classes]}{sent}"
 
 
 def class_name(values: Values) -> str:

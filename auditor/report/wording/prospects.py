@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.measured import FEW_CLASSES
 from auditor.plan.draw import MIN_OF_SOURCE
-from auditor.report.wording.phrases import hits_of
+from auditor.report.wording.phrases import hits_of, models_of
 from auditor.report.wording.reasons import only_words
 from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.prospects import Prospects
@@ -101,10 +101,8 @@ def _alarms(found: Prospects) -> str:
     known = "how many clean models of this size such a search accuses was not measured"
     if rates is not None:
         accused = hits_of(rates.false_alarms, rates.clean)
-        of = of_tasks(found.tasks)
-        known = (
-            f"such a search accused {accused} clean models{of}, so it may accuse a quarter or more"
-        )
+        known = f"of held-out {_models(found)}, such a search accused {accused} clean "
+        known += "ones, so it may accuse a quarter or more"
     way = f" With --effort {better} it decides." if better else ""
     return f"What is found is shown and decides nothing: {known}.{way}"
 
@@ -113,13 +111,19 @@ def _missed(found: Prospects) -> str:
     if found.rates is None:
         return ""
     missed = hits_of(found.rates.missed, found.rates.backdoored)
-    return f" (on held-out models{of_tasks(found.tasks)} it missed {missed})"
+    return f" (on held-out {_models(found)}, it missed {missed})"
 
 
-def of_tasks(tasks: tuple[int, int]) -> str:
-    """The classes of the models that rates were measured on; empty if not stated."""
+def _models(found: Prospects) -> str:
+    """The models that rates were measured on, and their classes where these are stated."""
+    more = f", of {class_range(found.tasks)}" if found.tasks[1] else ""
+    return f"{models_of(found.population)}{more}"
+
+
+def class_range(tasks: tuple[int, int]) -> str:
+    """Numbers of classes: ``5 to 10 classes``."""
     low, high = tasks
-    return f" of {low if low == high else f'{low} to {high}'} classes" if high else ""
+    return f"{low if low == high else f'{low} to {high}'} classes"
 
 
 def _unlike(found: Prospects) -> str:

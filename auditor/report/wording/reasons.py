@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing, trigger_error_rates
+from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing
+from auditor.probes.label_search.settings import SUCCESS_SIDES
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.report.wording import label_reasons
 from auditor.report.wording.class_reasons import trigger_pairs, trigger_several
-from auditor.report.wording.phrases import Values, class_name, hits_of, share_of, times_words
+from auditor.report.wording.phrases import (
+    OF_TASKS,
+    ZOO_SIDES,
+    Values,
+    class_name,
+    hits_of,
+    models_of,
+    share_of,
+    times_words,
+)
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
 from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
@@ -61,7 +71,7 @@ def sentence(reason: Reason) -> str:
 
 def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
-    of = _OF_TASKS[only.classes]
+    of = OF_TASKS[only.classes]
     if only.limit == "side":
         return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side{of}"
     if only.limit == "classes":
@@ -71,9 +81,6 @@ def only_words(only: KnownOnlyFor) -> str:
     least = only.least_quality
     more = "" if least is None else f" and JPEG of quality {least} or more"
     return f"lossless pictures{more}{of}"
-
-
-_OF_TASKS = {"many": "", "few": " in tasks of 3 or 4 classes", "two": " in tasks of two classes"}
 
 
 def coding_words(coding: str) -> str:
@@ -144,20 +151,21 @@ def _trigger_out_of_scope(values: Values) -> str:
 
 
 def _trigger_found(values: Values) -> str:
-    rates = trigger_error_rates()
+    rates: ErrorRates = values["errors"]
     return (
         f"One and the same change does it: {_change(values)}; clean reference models do not show "
         f"that (p = {values['p']:.2g}, all {values['comparisons']} looks paid for). On held-out "
-        f"models the search wrongly accused {hits_of(rates.false_alarms, rates.clean)} clean ones."
+        f"{models_of(None)}, the search wrongly accused "
+        f"{hits_of(rates.false_alarms, rates.clean)} clean ones."
     )
 
 
 def _trigger_ordinary(values: Values) -> str:
-    rates = trigger_error_rates()
+    rates: ErrorRates = values["errors"]
     chance = "" if values["p"] is None else f" (p = {values['p']:.2g})"
     return (
         "The trigger search found nothing beyond what clean models show: at best "
-        f"{_change(values)}{chance}. On held-out models it missed "
+        f"{_change(values)}{chance}. On held-out {models_of(None)}, it missed "
         f"{hits_of(rates.missed, rates.backdoored)} backdoored ones."
     )
 
@@ -168,8 +176,8 @@ def _trigger_nothing(values: Values) -> str:
     weight = likelihood_ratio(rates.cleared, rates.clean, rates.missed, rates.backdoored)
     return (
         f"The trigger search found nothing unusual: at best {_change(values)}{chance}. Of held-out "
-        f"models of small pictures, clean ones ended like this in {rates.cleared} of {rates.clean} "
-        f"searches, ones with an all-to-one backdoor in "
+        f"{models_of(None, ZOO_SIDES)}, clean ones ended like this in {rates.cleared} of "
+        f"{rates.clean} searches, ones with an all-to-one backdoor in "
         f"{hits_of(rates.missed, rates.backdoored)}: whatever you believed before, this makes such "
         f"a backdoor {times_words(weight)} less likely."
     )
@@ -240,10 +248,14 @@ def _decision(decision: Decision) -> str:
     )
 
 
+def _of_the_rule(values: Values) -> str:
+    return models_of(None, ZOO_SIDES if values["decision"].references else SUCCESS_SIDES)
+
+
 def _decision_ordinary(values: Values) -> str:
     measured: ErrorRates = values["measured"]
     return (
-        f"{_decision(values['decision'])}. On models it was not made from the rule missed "
+        f"{_decision(values['decision'])}. On held-out {_of_the_rule(values)}, the rule missed "
         f"{hits_of(measured.missed, measured.backdoored)} backdoored ones."
     )
 
@@ -254,7 +266,7 @@ def _decision_suspicious(values: Values) -> str:
     return (
         f"{_decision(values['decision'])}, and it points to label {best.label} "
         f"({class_name(values)}): "
-        f"{_label_evidence(best)}. On models it was not made from the rule wrongly accused "
+        f"{_label_evidence(best)}. On held-out {_of_the_rule(values)}, the rule wrongly accused "
         f"{hits_of(measured.false_alarms, measured.clean)} clean ones."
     )
 

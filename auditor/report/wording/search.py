@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import by_source_rates, label_null_of, trigger_null
+from auditor.probes.further_searches import SUREST, may_accuse
 from auditor.probes.label_search.judge import family_of, limits_for
 from auditor.probes.label_search.search import none_found
-from auditor.probes.label_search.settings import label_effort
+from auditor.probes.label_search.settings import label_effort, searched_by_label
 from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import (
     ANY_NATURAL,
@@ -52,8 +53,21 @@ def effort_by_label(result: Result) -> str:
 def level(result: Result) -> str:
     """Chance on a clean model up to which the best finding counts, as a percentage."""
     best = None if result.trigger is None else result.trigger.best
-    of_label = best is not None and by_label(best)
+    of_label = asked_by_label(result) if best is None else by_label(best)
     return f"{100 * (limits_for(result.input.shape).level if of_label else SIGNIFICANCE):g}%"
+
+
+def levels(result: Result) -> str:
+    """Such chances of the searches that an audit of such pictures makes at its effort."""
+    shape, effort = result.input.shape, effort_by_label(result)
+    large, lossy = searched_by_label(shape[1:]), result.input.encoding.startswith("jpeg:")
+    of_label = f"{100 * limits_for(shape).level:g}%"
+    if large and effort == "exhaustive" and may_accuse(shape, len(result.labels), lossy=lossy):
+        return f"{of_label} ({100 * SUREST:g}% for the patches of further searches)"
+    of_success = f"{100 * SIGNIFICANCE:g}%"
+    if not large and effort and not lossy:
+        return f"{of_success} (label by label: {of_label})"
+    return of_label if large else of_success
 
 
 def control(result: Result, found: TriggerPart) -> str | None:

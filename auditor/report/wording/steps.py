@@ -15,6 +15,7 @@ from auditor.report.wording.deciding import (
 from auditor.report.wording.resume import left_to_ask
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import REFERENCES_WANTED
+from auditor.verdict.label_scope import as_ruled
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -101,6 +102,6 @@ def _dearer(result: Result) -> list[str]:
     time = f", {text.seconds(more / pace)} at this pace" if pace else ""
     return [
         f"Audit again with --effort {effort}, which can {ends_of(result, rates)}: about "
-        f"{text.count(more)} queries{time}; it found {rates.usual_found} of "
+        f"{text.count(more)} queries{time}; it found {as_ruled(rates).usual_found} of "
         f"{rates.usual} known backdoors. In the same folder it asks only what is new."
     ]

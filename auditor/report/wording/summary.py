@@ -16,9 +16,9 @@ from auditor.report.wording import text
 from auditor.report.wording.deciding import (
     all_clear_need,
     clearing_search,
-    measured_on,
     own_rates,
     rates_of,
+    tasks_measured,
     withheld,
 )
 from auditor.report.wording.resume import cap_ended
@@ -254,7 +254,7 @@ NO_RATES = "Not known: no error rates were measured for audits like this one."
 
 def _sure(result: Result) -> str:
     said = _certainty(result)
-    of = "" if said in {CUT_OFF, NO_RATES} else measured_on(result)
+    of = "" if said in {CUT_OFF, NO_RATES} else tasks_measured(result)
     return f"{said} {of}".strip()
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a plan has names for scores and no report
     from auditor.report.result.judgement import ComparisonPart, DecisionLabel
     from auditor.report.result.result import Result
     from auditor.report.result.trigger import FindingPart, TriggerPart
+    from auditor.scores.intervals import Rate
 
 SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 SCORE_HEADS = {**SCORE_TITLES, "re": "RE (bits)"}
@@ -191,7 +192,7 @@ def hits(interval: SharePart) -> str:
     )
 
 
-def rate(value: RatePart) -> str:
+def rate(value: RatePart | Rate) -> str:
     """``5.0% of 20 models (95 % interval 0.1% to 24.9%)``."""
     spread = ""
     if value.low is not None and value.high is not None:

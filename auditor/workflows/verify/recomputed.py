@@ -13,6 +13,7 @@ from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, REPORT, REPORT_SECONDS, RUN
 from auditor.evidence.recorder import query_times
 from auditor.evidence.records import environment, tool
+from auditor.report.wording.phrases import OF_PROJECT
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.workflows.verify.differences import differences
 from auditor.workflows.verify.images import Damaged, TooLarge
@@ -122,10 +123,10 @@ def _beside(
 
     The version that wrote it is compared elsewhere.
     """
-    held, ours = (
-        parse_object(data, name, REPORT_SECONDS)
-        for data in (todays_words(files.get(name)), canonical(made))
-    )
+    theirs, today = todays_words(files.get(name)), canonical(made)
+    if OF_PROJECT.encode() not in theirs:
+        today = without_populations(today)
+    held, ours = (parse_object(data, name, REPORT_SECONDS) for data in (theirs, today))
     for one in (held, ours):
         one.pop("tool", None)
     return held, ours, list(differences(held, ours))
@@ -142,6 +143,36 @@ REWORDED = {
 """Words of reports that earlier versions wrote, and today's for the same."""
 _BEST_OF_SOME = re.compile(rb'"best":\s*\{\s*"family":\s*"patch",\s*"key":\s*"patch@sources"')
 _MOVES = re.compile(rb"(sends \d+ of \d+ fresh samples)( to label)")
+
+
+_COUNT = rb"\d+ of \d+ \([^)]*\)"
+_SMALL = rb" of small pictures"
+_OF = (
+    rb" of this project, \d+ to \d+ pixels(?: in tasks of [34a-z ]+ classes)?"
+    rb"(?: through JPEG of quality \d+)?"
+)
+_RULE = rb"(the rule [a-z ]+ " + _COUNT + rb" (?:backdoored|clean))"
+_ADAPTIVE = rb" and " + _COUNT + rb" of adaptive ones"
+_ENDED = (
+    rb" careful ones \(other[^)]*\) (ended like this)(?:, and \d+ of \d+ adaptive ones \([^)]*\))?"
+)
+_POPULATIONS = {
+    _SMALL + _OF + rb", (the search wrongly|it missed|such a search)": rb" \1",
+    rb"held-out models" + _SMALL + _OF + rb", " + _RULE: rb"models it was not made from \1",
+    _OF + rb"(?:,(?! clean))?": b"",
+    rb", (" + _COUNT + rb" of careful ones)" + _ADAPTIVE: rb" and \1",
+    _ENDED: rb" \1",
+}
+"""Today's words, and those of before."""
+
+
+def without_populations(report: bytes) -> bytes:
+    """A report in the words of before it named the models that its rates were measured on, and
+    counted adaptive attackers.
+    """
+    for words, before in _POPULATIONS.items():
+        report = re.sub(words, before, report)
+    return report
 
 
 def todays_words(report: bytes) -> bytes:

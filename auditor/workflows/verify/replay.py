@@ -18,12 +18,14 @@ from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
-from auditor.evidence.layout import EARLIER_PLANS, PLAN, PROFILE, RUN, SAMPLES
+from auditor.evidence.layout import EARLIER_PLANS, PLAN, PROFILE, REPORT, RUN, SAMPLES
 from auditor.evidence.record_types import AskedTarget, PlanRecord, RunRecord, read_record
 from auditor.evidence.records import earlier_searches, plan_record, read_end
+from auditor.measured import of_default_effort
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
+from auditor.report.wording.phrases import OF_PROJECT
 from auditor.verdict.profile import profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
@@ -110,7 +112,8 @@ def replay(files: BundleFiles, chain: Chain) -> Replayed:
     held = read_record(PlanRecord, files.get(PLAN), PLAN)
     run = read_record(RunRecord, files.get(RUN), RUN)
     try:
-        return _replay(files, chain, Recorded(plan, version, held, run))
+        with of_default_effort(told=OF_PROJECT.encode() not in files.get(REPORT)):
+            return _replay(files, chain, Recorded(plan, version, held, run))
     except EvidenceError:
         raise
     except AuditError as error:

@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, by_source_rates
+from auditor.probes.label_search.judge import family_of
 from auditor.probes.label_search.settings import AFTER_SUCCESS
+from auditor.verdict.label_scope import clears_at, rates_for
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
 from examples.benchmarks.goals import curves, planned
@@ -44,12 +46,15 @@ def main() -> None:
     options = parser.parse_args()
     if options.step == "planned":
         planned.measure_all(options)
-    rows, ends = read(audits.ROWS, []), _held_out()
+    rows, ends = audits.as_ruled(read(audits.ROWS, [])), _held_out()
     lines = [
         "# Beside the goals", "",
         "    python -m examples.benchmarks goals", "",
         "What was set when the searches were planned, for attackers as papers have them, and what "
-        "held-out models show. Exact 95 % intervals, DeLong's for areas.", "",
+        "held-out models show, accused and cleared as the product does it (in brackets: nothing "
+        "found, where that clears no model). Exact 95 % intervals, "
+        "DeLong's for areas. Careful attackers train until other patterns elsewhere keep their "
+        "label, adaptive ones until near misses at the trigger's own place do too.", "",
         "![Found against queries, clean models accused, and ROC](curves.png)", "",
         "All-to-one backdoors of usual attackers; by attack where there are "
         f"{curves.LEAST_MODELS} models or more.", "",
@@ -68,17 +73,21 @@ def _small(rows: Sequence[Record]) -> list[str]:
     """The goals of small pictures: models of the zoo's seventh round."""
     zoo = [row for row in rows if not row["photo"]]
     fragile_ones = [row for row in rows if audits.fresh(row)]
+    accused = _share(("clean",), _suspicious)
+    judged = [row for row in read(audits.ROWS, []) if audits.counts(row)]
     lines = [
         "## Small pictures, 28 to 40 pixels", "",
         f"{len(zoo)} models of the zoo's seventh round, one audit each; `quick` asks what "
-        "`standard` asks at this size.", "",
-        "| figure | goal: standard, thorough, exhaustive | " + " | ".join(EFFORTS) + " |",
+        "`standard` asks at this size. At `exhaustive` what the search label by label alone finds "
+        "accuses of nothing, for it would accuse "
+        f"{accused(judged, 'exhaustive')} clean models, photo models among them.", "",
+        "| figure | goal: standard, thorough, exhaustive | quick, " + " | ".join(EFFORTS) + " |",
         "|---|---|" + "---|" * len(EFFORTS),
     ]  # fmt: skip
-    accused = _share(("clean",), _suspicious)
     every: dict[str, tuple[str, Cell]] = {
         "all-to-one missed": ("8 %, 5 %, 3 %", _share(ATTACKS, lambda end: not _suspicious(end))),
         "clean accused": ("2 %", accused),
+        "target right": ("–", _target_right),
         "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _share(("clean",), _cleared)),
         "backdoored ending `no-evidence`": ("10 %, 4 %, 3 %", _share(ATTACKS, _cleared)),
         "patch recovered": ("80 %, 90 %, 95 %", _share(PATCHES, audits.recovered)),
@@ -106,7 +115,7 @@ def _by_source() -> dict[str, tuple[str, Cell]]:
     shown = rate_cell(rates.one_shown, rates.one)
 
     def at_thorough(cell: str) -> Cell:
-        return lambda _, effort: cell if effort in AFTER_SUCCESS else "–"
+        return lambda _, effort: cell if effort in AFTER_SUCCESS else "not sought"
 
     return {
         "all-to-all named, [20 samples a class or more](../by_source/README.md)": (
@@ -118,7 +127,8 @@ def _by_source() -> dict[str, tuple[str, Cell]]:
 
 
 def _line(name: str, goal: str, cells: Sequence[str]) -> str:
-    return f"| {name} | {goal} | {' | '.join(cells)} |"
+    measured = ["not measured" if cell == "–" else cell for cell in cells]
+    return f"| {name} | {goal} | {' | '.join(measured)} |"
 
 
 def _of(rows: Sequence[Record], names: Sequence[str], effort: str) -> list[Record]:
@@ -145,6 +155,11 @@ def _cleared(end: Record) -> bool:
 
 def _named(end: Record) -> bool:
     return bool(end["suspicious"] and end["right"])
+
+
+def _target_right(rows: Sequence[Record], effort: str) -> str:
+    found = [end for end in _of(rows, ATTACKS, effort) if end["suspicious"]]
+    return rate_cell(sum(end["right"] for end in found), len(found))
 
 
 def _queries(rows: Sequence[Record], effort: str) -> str:
@@ -232,9 +247,10 @@ def _photos(ends: Sequence[Ended]) -> list[str]:
 
 def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
     asked = {one.row["effort"] for one in ends}
-    efforts = [name for name in EFFORTS if name in asked]
+    efforts = [name for name in EVERY_EFFORT if name in asked]
+    others = "".join(f" `{name}` was not measured." for name in EVERY_EFFORT if name not in asked)
     lines = [
-        f"## {head}", "", "The goals are for `thorough`.", "",
+        f"## {head}", "", f"The goals are for `thorough`.{others}", "",
         "| figure | goal | " + " | ".join(efforts) + " |", "|---|---|" + "---|" * len(efforts),
     ]  # fmt: skip
     every: dict[str, tuple[str, Callable[[Sequence[Ended]], str]]] = {
@@ -243,6 +259,7 @@ def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
         "AUROC, mean over attacks of careful ones": ("0.92", _photo_attacks("careful")),
         "usual all-to-one missed": ("8 %", lambda e: _rate(e, "usual", lambda o: not o.suspicious)),
         "careful missed": ("30 %", lambda e: _rate(e, "careful", lambda o: not o.suspicious)),
+        "adaptive missed": ("–", lambda e: _rate(e, "adaptive", lambda o: not o.suspicious)),
         "clean accused": ("2 %", lambda e: _rate(e, "clean", lambda o: o.suspicious)),
         "fragile accused": ("0", lambda e: _rate(_weak(e), "clean", lambda o: o.suspicious)),
         "target right": ("98 %", _right),
@@ -255,12 +272,25 @@ def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
         "usual ending `no-evidence`": (
             "4 %", lambda e: _rate(e, "usual", lambda o: o.cleared)
         ),
+        "careful ending `no-evidence`": ("–", lambda e: _rate(e, "careful", lambda o: o.cleared)),
+        "adaptive ending `no-evidence`": ("–", lambda e: _rate(e, "adaptive", lambda o: o.cleared)),
+        "patch recovered, usual attackers": ("–", _photo_recovered),
         "median queries where found": ("1,500", _photo_queries),
     }  # fmt: skip
     by_effort = [[one for one in ends if one.row["effort"] == name] for name in efforts]
     for name, (goal, cell) in every.items():
-        lines.append(_line(name, goal, [cell(part) for part in by_effort]))
+        cells = [cell(part) for part in by_effort]
+        if "no-evidence" in name:
+            cells = [_if_cleared(*pair, ends) for pair in zip(efforts, cells, strict=True)]
+        lines.append(_line(name, goal, cells))
     return [*lines, ""]
+
+
+def _if_cleared(effort: str, cell: str, ends: Sequence[Ended]) -> str:
+    """The share of models cleared, if searches of such pictures clear at ``effort``."""
+    side = min(one.model["side"] for one in ends)
+    rates = rates_for((3, side, side), LOSSLESS, FEW_CLASSES)[effort]
+    return cell if cell == "–" or clears_at(rates) else f"none ({cell})"
 
 
 def _rate(ends: Sequence[Ended], group: str, holds: Callable[[Ended], bool]) -> str:
@@ -279,6 +309,24 @@ def _firm(ends: Sequence[Ended]) -> list[Ended]:
 def _right(ends: Sequence[Ended]) -> str:
     found = [one for one in ends if one.suspicious and one.group in {"usual", "careful"}]
     return rate_cell(sum(one.right for one in found), len(found))
+
+
+def _photo_recovered(ends: Sequence[Ended]) -> str:
+    of = [o for o in ends if o.group == "usual" and o.model["attack"] in PHOTO_PATCHES]
+    return rate_cell(sum(map(_recovered, of)), len(of))
+
+
+def _recovered(one: Ended) -> bool:
+    """True if nine tenths of fresh samples follow a found patch to the true target."""
+    asked = [*one.row["stages"], *one.row.get("further", ())]
+    found = [
+        (hits, images)
+        for stage in asked
+        for key, label, _, _, hits, images in stage["findings"]
+        if (key, label) == (one.key, one.target)
+    ]
+    patch = one.right and family_of(one.key) == "small"
+    return patch and any(hits >= 0.9 * images for hits, images in found)
 
 
 def _photo_auroc(ends: Sequence[Ended], names: Sequence[str]) -> str:

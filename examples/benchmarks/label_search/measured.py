@@ -171,8 +171,8 @@ def _photo_origin(made: Origin, rows: Sequence[Record], models: Mapping[str, Rec
 
 
 def _label_rates(ends: Sequence[Ended]) -> LabelRates:
-    groups = {name: [e for e in ends if e.group == name] for name in ("clean", "usual", "careful")}
-    clean, usual, careful = groups.values()
+    names = ("clean", "usual", "careful", "adaptive")
+    clean, usual, careful, adaptive = ([e for e in ends if e.group == name] for name in names)
     weak = [one for one in clean if fragile(one.model)]
     bad = [one for one in (*usual, *careful) if one.suspicious]
     attacks = sorted({one.model["attack"] for one in (*usual, *careful)})
@@ -196,6 +196,9 @@ def _label_rates(ends: Sequence[Ended]) -> LabelRates:
         careful_cleared=sum(one.cleared for one in careful),
         right=sum(one.right for one in bad),
         called=len(bad),
+        adaptive=len(adaptive),
+        adaptive_found=sum(one.suspicious for one in adaptive),
+        adaptive_cleared=sum(one.cleared for one in adaptive),
         kinds=counted(kinds),
         not_found=round(float(np.mean(asked))) if asked else 0,
         found=round(float(np.median([one.queries for one in bad]))) if bad else 0,

@@ -17,10 +17,12 @@ from auditor.measured import LabelRates
 from auditor.plan.adaptive import trigger_search
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
+from auditor.probes.label_search.judge import family_of
 from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, Effort
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.verdict.label_scope import accuses_at
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of, through
 from examples.benchmarks.measured_files import (
@@ -50,6 +52,8 @@ from examples.zoo.photos.samples import find
 ROWS = Path(__file__).with_name("audits.json.gz")
 JPEG_ROWS = Path(__file__).with_name("jpeg.json.gz")
 ROUND = 7
+BY_LABEL = {"weak", "small", "grey", "random"}
+"""Families of changes that the search label by label finds."""
 EFFORTS: tuple[Effort, ...] = ("standard", *AFTER_SUCCESS)
 HELD_OUT = Origin(
     "small_pictures",
@@ -195,6 +199,22 @@ def rates(rows: Sequence[Record], effort: str) -> LabelRates:
     )  # fmt: skip
 
 
+def as_ruled(rows: Sequence[Record]) -> list[Record]:
+    """The same audits as the product ends them: at an effort whose search label by label may not
+    accuse, what that alone finds is withheld.
+    """
+    judged = [row for row in rows if counts(row)]
+    withheld = [name for name in AFTER_SUCCESS if not accuses_at(rates(judged, name))]
+    return [
+        {**row, **{name: _withheld(row[name]) for name in withheld if name in row}} for row in rows
+    ]
+
+
+def _withheld(end: Record) -> Record:
+    by_label = end["suspicious"] and family_of(end["key"]) in BY_LABEL
+    return {**end, "suspicious": False} if by_label else end
+
+
 def recovered(end: Record) -> bool:
     """True if nine tenths of fresh samples follow a found patch to the true target."""
     hits, images = end["success"]
@@ -206,11 +226,22 @@ def _end(end: Record) -> str:
     return "suspicious" if end["suspicious"] else "cleared" if end["cleared"] else "open"
 
 
+def _with_ruled(judged: Sequence[Record], effort: str) -> LabelRates:
+    """The rates of one effort, and, if its search label by label may not accuse, as it is ruled.
+    What such a search costs stays.
+    """
+    own = rates(judged, effort)
+    if accuses_at(own):
+        return own
+    ruled = rates(as_ruled(judged), effort)
+    return replace(own, as_ruled=replace(ruled, not_found=own.not_found, found=own.found))
+
+
 def write_rates(rows: Sequence[Record]) -> None:
     """Write the rates of audits into the product."""
     judged = [row for row in rows if counts(row)]
     origin = HELD_OUT.counted(len(judged), len(judged), {row["recipe"] for row in judged})
-    efforts = {effort: ends_written(rates(judged, effort)) for effort in AFTER_SUCCESS}
+    efforts = {effort: ends_written(_with_ruled(judged, effort)) for effort in AFTER_SUCCESS}
     population = {"sides": list(SUCCESS_SIDES), "coding": LOSSLESS, "efforts": efforts}
     write_file("small_label_rates", origin, [population])
     asked = [row[EFFORTS[0]] for row in judged]

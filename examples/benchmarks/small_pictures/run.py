@@ -85,6 +85,7 @@ def held_out(rows: Sequence[Record]) -> list[str]:
     """The page's section on held-out models; empty without rows."""
     if not rows:
         return []
+    rows, found = audits.as_ruled(rows), rows
     lines = [
         "## Held-out models: one audit each at every effort",
         "",
@@ -94,8 +95,30 @@ def held_out(rows: Sequence[Record]) -> list[str]:
         "",
     ]
     for effort in audits.EFFORTS:
-        lines += _effort_table(effort, rows)
+        lines += _effort_table(effort, rows, note=_withheld(effort, found, rows))
     return lines
+
+
+def _withheld(effort: str, found: Sequence[Record], ruled: Sequence[Record]) -> str:
+    """What the search label by label alone finds where it may not accuse; empty where it may."""
+    if found == ruled or _accused(effort, found) == _accused(effort, ruled):
+        return ""
+    clean, fragile, bad = _accused(effort, found)
+    return (
+        "What the search label by label alone finds is shown here and accuses of nothing, nor is "
+        f"it counted below. It would accuse {clean} clean models that count in the product's "
+        f"rates, {fragile} of the fresh ones of photographs, and find {bad} of the zoo's "
+        "all-to-one backdoors."
+    )
+
+
+def _accused(effort: str, rows: Sequence[Record]) -> tuple[str, str, str]:
+    judged = audits.rates([row for row in rows if audits.counts(row)], effort)
+    return (
+        rate_cell(judged.accused, judged.clean),
+        rate_cell(judged.fragile_accused, judged.fragile),
+        rate_cell(judged.usual_found, judged.usual),
+    )
 
 
 def through_jpeg(rows: Sequence[Record]) -> list[str]:
@@ -115,10 +138,11 @@ def through_jpeg(rows: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _effort_table(effort: str, rows: Sequence[Record], head: str = "") -> list[str]:
+def _effort_table(effort: str, rows: Sequence[Record], head: str = "", note: str = "") -> list[str]:
     lines = [
         f"### {head or f'`{effort}`'}",
         "",
+        *([note, ""] if note else []),
         "| models | suspected | right target | cleared | of patches: recovered "
         "| queries (median) |",
         "|---|---|---|---|---|---|",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,15 @@ def find(name: str) -> PhotoSpec:
     Raises:
         ZooError: there is none.
     """
-    for spec in build_manifest():
-        if spec.name == name:
-            return spec
+    if (spec := _planned().get(name)) is not None:
+        return spec
     raise ZooError(f"no photo model is called {name!r}; `manifest FILE` writes their names")
+
+
+@cache
+def _planned() -> dict[str, PhotoSpec]:
+    """Every planned model, by its name."""
+    return {spec.name: spec for spec in build_manifest()}
 
 
 def write_samples(spec: PhotoSpec, data_dir: Path, out: Path, per_class: int, seed: int) -> int:

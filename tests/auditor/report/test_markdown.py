@@ -11,8 +11,9 @@ from markdown_it import MarkdownIt
 
 from auditor.report.html.changes import TEXTURE_KEY
 from auditor.report.json_report import result_of
-from auditor.report.markdown import render_markdown, summary_markdown
+from auditor.report.markdown import plain, render_markdown, summary_markdown
 from auditor.report.source import ReportSource
+from auditor.report.wording.coverage import coverage_rows, kinds_caption, kinds_rows
 from auditor.report.wording.frameworks import load_all
 
 MakeReport = Callable[..., dict[str, Any]]
@@ -88,3 +89,21 @@ def test_the_summary_names_the_picture_of_a_found_trigger(
     source = ReportSource(result_of(report), {TEXTURE_KEY: b"png"})
     assert ("trigger.png" in summary_markdown(source)) is suspicious
     assert "trigger.png" not in summary_markdown(ReportSource(result_of(report)))
+
+
+def test_what_was_looked_for_and_is_found_at_this_effort_stands_in_markdown_too(
+    make_report: MakeReport,
+) -> None:
+    report = make_report("inconclusive", profile=False)
+    report["settings"]["effort"] = "thorough"
+    report["input"]["shape"] = [1, 64, 64]
+    report["trigger"]["findings"][0] |= {"family": "field", "key": "weak-field4", "place": None}
+    rate = {"rate": 0.1, "low": 0.0, "high": 0.2, "n": 40}
+    report["trigger"]["held_out"] = {"false_positive": rate, "false_negative": rate}
+    result = result_of(report)
+    text = render_markdown(ReportSource(result))
+    rows = [*coverage_rows(result), *kinds_rows(result)]
+    assert len(rows) > 10
+    for row in rows:
+        assert f"| {' | '.join(map(plain, row))} |" in text
+    assert plain(kinds_caption(result)) in text

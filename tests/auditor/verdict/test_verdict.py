@@ -11,6 +11,7 @@ import pytest
 
 from auditor.errors import ExitCode, ProfileError
 from auditor.labels.reasons import Reason
+from auditor.measured import ErrorRates
 from auditor.report.wording.reasons import sentences
 from auditor.scores.intervals import Estimate, Rate, binomial_rate
 from auditor.verdict.profile import SCORE_NAMES, Profile, Reference, Threshold
@@ -307,8 +308,9 @@ def test_every_score_can_decide() -> None:
 
 
 CHANGE = {"kind": "patch", "size": 3, "hits": 58, "samples": 60, "label": 3, "name": "three"}
-WORKS = Reason("trigger-found", {**CHANGE, "p": 1e-9, "comparisons": 12})
-NOTHING = Reason("trigger-ordinary", {**CHANGE, "p": None})
+ERRORS = {"errors": ErrorRates(0, 45, 19, 40)}
+WORKS = Reason("trigger-found", {**CHANGE, **ERRORS, "p": 1e-9, "comparisons": 12})
+NOTHING = Reason("trigger-ordinary", {**CHANGE, **ERRORS, "p": None})
 NATURAL = Reason("trigger-natural", {**CHANGE, "label": 12, "profile": "digits"})
 RULE_SAYS = Reason("decision-out-of-scope", {"value": 9.0, "only": KnownOnlyFor("side")})
 

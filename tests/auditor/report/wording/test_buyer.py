@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from auditor.measured import small_label_rates, trigger_clearing
 from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import how_sure, retest, retest_by, vendor_questions
-from auditor.report.wording.formal import decision_rule, deviations, risks, sampling
+from auditor.report.wording.formal import (
+    decision_rule,
+    deviations,
+    risk_rows,
+    risks,
+    rule_words,
+    sampling,
+)
 from auditor.report.wording.summary import summary
-from auditor.verdict.label_scope import rates_for
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.clearing import MOST_MISSED
+from auditor.verdict.label_scope import errors_of, rates_for
 
 MakeReport = Callable[..., dict[str, Any]]
 HELD_OUT = {
@@ -118,17 +129,92 @@ def test_a_strange_date_gives_no_date(make_report: MakeReport, finished: str) ->
 
 def test_both_risks_of_each_part_are_stated(report: dict[str, Any]) -> None:
     report["trigger"]["held_out"] = HELD_OUT
-    found = [(r.kind, r.part, r.rate and r.rate.n) for r in risks(result_of(report))]
-    assert found == [
-        ("false reject", "trigger search", 21),
-        ("false accept", "trigger search", 56),
-        ("false reject", "plane scores", 20),
-        ("false accept", "plane scores", 24),
+    found = [
+        (r.part, *(rate and rate.n for rate in (r.reject, r.missed)))
+        for r in risks(result_of(report))
     ]
+    assert found == [("trigger search", 21, 56), ("plane scores", 20, 24)]
     report["trigger"]["held_out"] = None
-    assert risks(result_of(report))[0].rate is None
+    assert risks(result_of(report))[0].reject is None
+    assert risk_rows(result_of(report))[0][1:4] == ("unknown",) * 3
     report["profile"]["status"] = "published"
     assert {risk.part for risk in risks(result_of(report))} == {"trigger search"}
+
+
+@pytest.fixture
+def photo(make_report: MakeReport) -> MakeReport:
+    """Builds reports of photographs of a side, searched label by label without a finding."""
+
+    def make(side: int, effort: str, verdict: str = "no-evidence") -> dict[str, Any]:
+        report = make_report(verdict, profile=False)
+        report["settings"]["effort"] = effort
+        report["input"]["shape"] = [1, side, side]
+        report["scores"]["decision"] = None
+        finding = report["trigger"]["findings"][0] | {
+            "family": "field", "key": "weak-field4", "place": None,
+        }  # fmt: skip
+        rates = errors_of(rates_for((1, side, side), "float32", 10)[effort])
+        held = {
+            "false_positive": asdict(binomial_rate(rates.false_alarms, rates.clean)),
+            "false_negative": asdict(binomial_rate(rates.missed, rates.backdoored)),
+        }
+        report["trigger"] |= {"best": None, "p": None, "findings": [finding], "held_out": held}
+        for plane, classes in zip(report["planes"], ([0, 1, 2], [2, 3, 4]), strict=False):
+            plane["triplet_classes"] = classes
+        return report
+
+    return make
+
+
+@pytest.mark.parametrize(("side", "level"), [(64, "0.5%"), (97, "0.1%"), (236, "0.1%")])
+def test_the_rule_of_photographs_is_that_which_is_applied(
+    photo: MakeReport, side: int, level: str
+) -> None:
+    result = result_of(photo(side, "thorough"))
+    rates = rates_for((1, side, side), "float32", 10)["thorough"]
+    (said, _) = rule_words(result)
+    assert f"with a chance of at most {level}, all attempts counted" in said
+    assert "share of false rejects is below 25% with its whole 95 % interval. No evidence: " in said
+    assert "share of false accepts is below 20% likewise. All else" in said
+    assert "reference" not in said
+    ((part, reject, missed, accept, basis),) = risk_rows(result)
+    assert part == "trigger search"
+    for cell, hits, models in (
+        (reject, rates.accused, rates.clean),
+        (missed, rates.usual - rates.usual_found, rates.usual),
+        (accept, rates.usual_cleared, rates.usual),
+    ):
+        found = binomial_rate(hits, models)
+        assert cell == f"{hits} of {models} ({found.low:.0%} to {found.high:.0%})"
+    assert binomial_rate(rates.usual_cleared, rates.usual).high < MOST_MISSED
+    low, high = (64, 96) if side == 64 else (97, 320)
+    models = rates.clean + rates.usual
+    assert basis == f"{models} held-out photo models of this project, {low} to {high} pixels"
+    (sure,) = how_sure(result)
+    bad = binomial_rate(rates.usual_cleared, rates.usual)
+    assert f"of 100 with a backdoor for all classes about {100 * bad.rate:.0f} would too" in sure
+    assert basis in sure
+
+
+@pytest.mark.parametrize(("side", "effort"), [(64, "standard"), (300, "thorough")])
+def test_a_search_that_clears_no_model_says_so(photo: MakeReport, side: int, effort: str) -> None:
+    result = result_of(photo(side, effort, "inconclusive"))
+    assert risk_rows(result)[0][3] == "clears none"
+    assert "No evidence: not by such an audit" in rule_words(result)[0]
+
+
+def test_the_further_searches_have_a_level_of_their_own(photo: MakeReport) -> None:
+    (said, _) = rule_words(result_of(photo(64, "exhaustive")))
+    assert "at most 0.5% (0.01% for the patches of further searches)" in said
+
+
+def test_small_pictures_at_thorough_rest_on_their_first_search_too(photo: MakeReport) -> None:
+    rows = risk_rows(result_of(photo(32, "thorough")))
+    first, own = trigger_clearing(), small_label_rates()[0].efforts["thorough"]
+    assert [row[3].partition(" (")[0] for row in rows] == [
+        f"{own.usual_cleared} of {own.usual}", f"{first.missed} of {first.backdoored}",
+    ]  # fmt: skip
+    assert rows[1][1:3] == ("–", "–")
 
 
 def test_the_rule_names_its_threshold(report: dict[str, Any]) -> None:

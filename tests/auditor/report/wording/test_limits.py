@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.contract import InputSpec
-from auditor.measured import Counted, decision_rates, jpeg_rates
+from auditor.measured import Counted, ErrorRates, decision_rates, jpeg_rates
 from auditor.report.wording.limits import in_words, jpeg_limit, rule_limit
 from auditor.verdict.scope import image_coding
 
@@ -17,7 +17,8 @@ def test_only_kinds_that_anything_happened_to_are_named() -> None:
 
 
 def test_the_limit_holds_the_measured_counts() -> None:
-    said = rule_limit()
+    said = rule_limit(ErrorRates(0, 45, 18, 40))
+    assert "and 18 of 40 without" in said
     rates, kinds = decision_rates().with_references, decision_rates().missed_kinds
     assert f"missed {rates.missed} of {rates.backdoored} all-to-one" in said
     assert all(f"{one.hits} of {one.models}" in said for one in kinds if one.hits)

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from auditor.labels.reasons import Reason, ReasonCode
+from auditor.measured import ErrorRates
 from auditor.report.wording.phrases import hits_of
 from auditor.report.wording.reasons import SENTENCES, sentence, sentences
 
@@ -14,7 +15,10 @@ PAIRS = (
     {"hits": 18, "samples": 20, "source": 1, "label": 3},
     {"hits": 17, "samples": 20, "source": 4, "label": 0},
 )
-CHANGE = {"kind": "patch", "size": 5, "hits": 58, "samples": 60, "label": 3, "name": "cat"}
+CHANGE = {
+    "kind": "patch", "size": 5, "hits": 58, "samples": 60, "label": 3, "name": "cat",
+    "errors": ErrorRates(0, 45, 19, 40),
+}  # fmt: skip
 
 
 def test_every_code_has_a_sentence_and_no_other_has() -> None:

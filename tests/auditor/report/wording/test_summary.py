@@ -12,7 +12,7 @@ from auditor.probes.label_search.judge import LEVEL
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import vendor_questions
-from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
+from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_caption, kinds_rows
 from auditor.report.wording.deciding import ends_of
 from auditor.report.wording.glossary import GLOSSARY, marked
 from auditor.report.wording.search import kinds_tried, other_search
@@ -179,8 +179,12 @@ def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport
     assert kinds_rows(result_of(report)) == []
     report["trigger"]["held_out"] = RATES
     rows = kinds_rows(result_of(report))
-    measured = rates_for((3, 64, 64), "png", 10)["thorough"].kinds
-    assert len(rows) == len(measured) + 1
+    rates = rates_for((3, 64, 64), "png", 10)["thorough"]
+    measured = rates.kinds
+    assert len(rows) == len(measured) + 2
+    (adaptive,) = (found for name, found in rows if "adaptive" in name)
+    assert adaptive.startswith(f"{rates.adaptive_found} of {rates.adaptive} (")
+    assert "of this project, 64 to 96 pixels" in kinds_caption(result_of(report))
     waves = next(one for one in measured if one.kind == "sig")
     assert dict(rows)["a wave"].startswith(f"{waves.hits} of {waves.models} (")
     assert not {name for name, _ in rows} & set(KINDS)
