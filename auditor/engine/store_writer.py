@@ -142,6 +142,8 @@ class StoreWriter:
         """Let commits reach the disk itself, a second after the first of them."""
         while self._unsynced.wait() and not self._ending.wait(SYNC_S):
             self._unsynced.clear()
+            if self._ending.is_set():  # since the wait was over: the call to wake up is gone now
+                return
             with self._using:
                 self._sync()
             waiting, self._waiting = self._waiting, None

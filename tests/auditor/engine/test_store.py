@@ -591,6 +591,30 @@ def test_what_waits_for_the_disk_holds_up_no_one_but_the_next_commit(
     assert known(path) == [3, 4]
 
 
+def test_a_store_closes_at_the_very_moment_at_which_it_would_sync(path: Path) -> None:
+    async def main() -> None:
+        store = LabelStore(path)
+        writer = store._writer
+
+        class JustAfter(threading.Event):
+            """Set, as by a call of ``close``, once a wait for it was in vain."""
+
+            def wait(self, timeout: float | None = None) -> bool:
+                assert timeout == store_writer.SYNC_S
+                super().set()
+                writer._unsynced.set()
+                return False
+
+        writer._ending = JustAfter()
+        await ask_ten(store)
+        await asyncio.to_thread(writer._thread.join, 30)
+        assert not writer._thread.is_alive()
+        store.close()
+
+    asyncio.run(main())
+    assert known(path) == list(range(10))
+
+
 # ---- the end -------------------------------------------------------------------------------------
 
 
