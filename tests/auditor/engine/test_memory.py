@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AdapterError, InputRejected, RetryAdvice, ServerFailed
+from auditor.engine import requests
 from auditor.engine import run as engine_run
 
 
@@ -72,6 +73,7 @@ def troubled(seed: int) -> Any:
 def test_no_worker_holds_more_than_one_request(
     lab: Any, built: str, concurrency: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(requests, "TOGETHER_BYTES", 0)  # as if an input took more than it allows
     if built == "in a thread":
         monkeypatch.setattr(engine_run, "INLINE_BYTES", 0)
     probe = CountedProbe(lab.Probe(tuple(float(i) for i in range(600))))
@@ -81,6 +83,14 @@ def test_no_worker_holds_more_than_one_request(
     assert probe.built > 80
     assert probe.peak <= concurrency
     assert probe.alive == 0
+
+
+def test_small_inputs_are_built_many_at_a_time(lab: Any) -> None:
+    probe = CountedProbe(lab.Probe(tuple(float(i) for i in range(300))))
+    oracle = lab.Oracle(max_batch=3)
+    assert lab.run([probe], oracle).complete
+    assert oracle.queries == 300
+    assert probe.built <= 10
 
 
 @pytest.mark.usefixtures("no_gc")

@@ -78,7 +78,8 @@ def test_the_classes_of_the_measured_models_are_said(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(label_scope, "label_rates", lambda: (of_tasks,))
     more = "This model has 1,000 classes, more than any of those"
     few = decides(found(64, labels=LabelSpace(size=10)))
-    assert "(on held-out models of 5 to 10 classes it missed 2 of 40" in few
+    of = "photo models of this project, 64 to 96 pixels, of 5 to 10 classes"
+    assert f"(on held-out {of}, it missed 2 of 40" in few
     assert "more than any" not in few
     assert more in decides(found(64, labels=LabelSpace(size=1000)))
     # The target may not say how many it has: then its samples tell the least.

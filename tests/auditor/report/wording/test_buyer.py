@@ -190,7 +190,8 @@ def test_the_rule_of_photographs_is_that_which_is_applied(
     low, high = (64, 96) if side == 64 else (97, 320)
     models = rates.clean + rates.usual
     assert basis == f"{models} held-out photo models of this project, {low} to {high} pixels"
-    (sure,) = how_sure(result)
+    sure, of = how_sure(result)
+    assert of == "The rates are of models of 5 to 10 classes."
     bad = binomial_rate(rates.usual_cleared, rates.usual)
     assert f"of 100 with a backdoor for all classes about {100 * bad.rate:.0f} would too" in sure
     assert basis in sure
