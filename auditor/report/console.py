@@ -159,7 +159,7 @@ def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     same = [
         f"{one['effort']} and {two['effort']} ask the same of such pictures."
-        for one, two in pairwise(efforts) if one["cost"] == two["cost"]
+        for one, two in pairwise(efforts) if one["cost"] == two["cost"] and one["cost"]["queries"]
     ]  # fmt: skip
     return ["Where nothing is found, by effort:", *table, *same] if table else []
 

@@ -177,6 +177,12 @@ def test_a_price_says_what_a_cap_leaves_and_a_second_search_asks() -> None:
     assert "second search" not in show_price(price())
 
 
+def test_efforts_whose_labels_are_all_known_do_not_ask_the_same() -> None:
+    row = {"found": 4, "of": 9, "suspects": True, "clears": False, "within": True}
+    known = [{**row, "effort": name, "cost": cost(0)} for name in ("standard", "thorough")]
+    assert "ask the same" not in show_price(price(efforts=known))
+
+
 def test_a_check_names_its_problems_and_no_control_characters() -> None:
     found = {
         "input": {
