@@ -17,7 +17,7 @@ from auditor.report.wording.prospects import decides
 from auditor.verdict.label_scope import rates_for
 from auditor.verdict.prospects import Prospects, prospects
 from auditor.workflows.expected import expected_search
-from auditor.workflows.known import NOTHING_KNOWN, Known, known_labels
+from auditor.workflows.known import NOTHING_KNOWN, Known
 from auditor.workflows.prepare import (
     STORE_NAME,
     Prepared,
@@ -157,11 +157,10 @@ async def price_ready(
     """
     own, known, words = ready.plan.settings.effort, dict[Effort, Known](), ""
     try:
-        for effort in followed:
-            at = replace(ready, plan=ready.plan.at_effort(effort))
-            known[effort] = await known_labels(oracle, at, request.output, request.profile)
+        if (request.output / STORE_NAME).exists():
+            known = await _known(oracle, ready, request, followed)
     except (StoreError, OSError):
-        known, words = {}, f"All of it is priced, as the labels in {request.output} are unreadable."
+        words = f"All of it is priced, as the labels in {request.output} are unreadable."
     efforts = _efforts(oracle, ready, rates, known, request.limits.max_queries)
     found, held = reach(oracle, ready), known.get(own, NOTHING_KNOWN)
     price = price_audit(oracle, ready.plan, rates, found, held, request.limits.max_queries)
@@ -175,6 +174,20 @@ def reach(oracle: LabelOracle, ready: Prepared, plan: AuditPlan | None = None) -
     """The verdicts that the audit can reach, or another ``plan`` of it."""
     classes, spec = len(np.unique(ready.classes)), oracle.input_spec
     return prospects(plan or ready.plan, classes, len(ready.classes), spec, oracle.label_space)
+
+
+async def _known(
+    oracle: LabelOracle, ready: Prepared, request: AuditRequest, followed: Iterable[Effort]
+) -> dict[Effort, Known]:
+    """What the output folder holds of the audit at every effort that is ``followed``."""
+    # Not at the top: it loads everything that an audit needs.
+    from auditor.workflows.known_search import known_labels  # noqa: PLC0415
+
+    found: dict[Effort, Known] = {}
+    for effort in followed:
+        at = replace(ready, plan=ready.plan.at_effort(effort))
+        found[effort] = await known_labels(oracle, at, request.output, request.profile)
+    return found
 
 
 def _efforts(

@@ -38,7 +38,7 @@ TOOL = {
     "an unknown command": ["nonsense"],
     "audit to its first request": [*TARGET],
     "check to its first request": ["check", *TARGET],
-    "plan": ["plan", *TARGET],
+    "plan": ["plan", *TARGET, "--output", "fresh"],
 }
 BESIDE = {
     "python -c pass": "pass",

@@ -19,7 +19,6 @@ from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.known import NOTHING_KNOWN, known_labels
 from auditor.workflows.price import Price, price_request
 from auditor.workflows.request import AuditRequest, Spending
 from auditor.workflows.targets import LocatedTarget
@@ -133,12 +132,9 @@ def test_all_is_priced_where_the_labels_cannot_be_read(ask: Ask) -> None:
     assert "All of it is priced" in damaged.known_words
 
 
-def test_a_folder_without_labels_holds_none(ask: Ask, tmp_path: Path) -> None:
-    async def looked_up() -> object:
-        oracle = await ask().target.open()
-        return await known_labels(oracle, None, tmp_path / "none")  # type: ignore[arg-type]
-
-    assert asyncio.run(looked_up()) == NOTHING_KNOWN
+def test_a_folder_without_labels_holds_none(ask: Ask) -> None:
+    price = priced(ask())
+    assert (price.known, price.known_words) == (0, "")
 
 
 # ---- a cap on queries ----------------------------------------------------------------------------
