@@ -179,7 +179,7 @@ def reach(oracle: LabelOracle, ready: Prepared, plan: AuditPlan | None = None) -
 async def _known(
     oracle: LabelOracle, ready: Prepared, request: AuditRequest, followed: Iterable[Effort]
 ) -> dict[Effort, Known]:
-    """What the output folder holds of the audit at every effort that is ``followed``."""
+    """Labels that the output folder holds of the audit at every effort that is ``followed``."""
     # Not at the top: it loads everything that an audit needs.
     from auditor.workflows.known_search import known_labels  # noqa: PLC0415
 

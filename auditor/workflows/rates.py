@@ -20,7 +20,7 @@ _MEASURED = (
     "queries_per_second", "request_rate", "requests_per_day", "input_tokens", "output_tokens",
 )  # fmt: skip
 _DAY_S = 86_400.0
-OWN_S, OWN_PIXEL_S = 6e-5, 9e-9
+OWN_S, OWN_PIXEL_S = 4.6e-5, 7.6e-9
 """Processor seconds that the tool takes for a query, and for each of its pixels, on the machine of
 the benchmark ``search_cpu``."""
 
