@@ -81,8 +81,8 @@ def table(rows: Sequence[Record]) -> list[str]:
         "## `plan` beside what was then asked", "",
         "    python -m examples.benchmarks goals planned --models MODELS --data-dir DATA "
         "--effort EFFORT --names NAME ...", "",
-        "`check`, `plan` and the audit of one model after the other; seconds on a machine that was "
-        "busy with other work.", "",
+        "`check`, `plan` and the audit of one model after the other; seconds on a machine with "
+        "nothing else to do.", "",
         "| model | effort | planned: nothing found | a trigger found | at most | sent | seconds "
         "planned | taken | verdict |", "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip

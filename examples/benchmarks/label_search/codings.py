@@ -14,6 +14,7 @@ DATA = Path(__file__).with_name("codings.json.gz")
 CODINGS: Mapping[str, str] = {
     LOSSLESS: "lossless",
     "jpeg:95": "JPEG 95, 4:2:0",
+    "jpeg:90": "JPEG 90, 4:2:0",
     "jpeg:75/444": "JPEG 75, 4:4:4",
     "jpeg:75": "JPEG 75, 4:2:0",
 }
