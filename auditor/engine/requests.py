@@ -79,12 +79,8 @@ def _by_probe(
 ) -> list[tuple[int, NDArray[np.int64]]]:
     if not len(probes):
         return []
-    if (
-        len(probes) == 1
-        or (  # nearly always
-            (probes == probes[0]).all() and (items[1:] >= items[:-1]).all()
-        )
-    ):
+    alone = len(probes) == 1
+    if alone or ((probes == probes[0]).all() and (items[1:] >= items[:-1]).all()):  # nearly always
         return [(int(probes[0]), np.arange(len(items)))]
     order = np.lexsort((items, probes))
     starts = np.flatnonzero(np.diff(probes[order])) + 1

@@ -19,10 +19,7 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import (
-    ErrorRates,
-    by_class_errors,
-)
+from auditor.measured import ErrorRates, by_class_errors
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.trigger_search.by_source import SEVERAL

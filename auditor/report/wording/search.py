@@ -24,6 +24,7 @@ from auditor.report.result.trigger import FindingPart, OtherSearchPart, TriggerP
 from auditor.report.wording.terms import called
 from auditor.report.wording.text import percent, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
+from auditor.verdict.scope import jpeg_quality
 
 NOT_MEASURED = "not measured"
 
@@ -60,7 +61,7 @@ def level(result: Result) -> str:
 def levels(result: Result) -> str:
     """Such chances of the searches that an audit of such pictures makes at its effort."""
     shape, effort = result.input.shape, effort_by_label(result)
-    large, lossy = searched_by_label(shape[1:]), result.input.encoding.startswith("jpeg:")
+    large, lossy = searched_by_label(shape[1:]), jpeg_quality(result.input.encoding) is not None
     of_label = f"{100 * limits_for(shape).level:g}%"
     if large and effort == "exhaustive" and may_accuse(shape, len(result.labels), lossy=lossy):
         return f"{of_label} ({100 * SUREST:g}% for the patches of further searches)"

@@ -9,6 +9,7 @@ import numpy as np
 from adapters.contract import LabelSpace
 from adapters.errors import AdapterError, EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
+from adapters.images import is_image
 from adapters.target import over
 from auditor.errors import SamplesError
 from auditor.samples.names import match_names, shown_pairs
@@ -309,7 +310,7 @@ async def _alternatives(trial: Trial, table: Table) -> list[Alternative]:
         spec, described = oracle.input_spec, oracle.description
     generic = target.kind == "http" and target.http.protocol == "http"
     stated_shape = "shape" in dict(trial.stated.get("input", {}))
-    picture = spec.encoding == "png" or spec.encoding.startswith("jpeg")
+    picture = is_image(spec.encoding)
     open_layout = "layout" in dict(table.get("input", {})) or (
         described.get("layout_origin") == "assumed"
     )
