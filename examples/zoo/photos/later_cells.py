@@ -1,4 +1,4 @@
-"""The tenth to the sixteenth round, as data: planned before any of their models was trained or
+"""The tenth to the eighteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -272,9 +272,19 @@ GAPS_ROUND = (
     held_out(868, "digits", 244, "resnet", "weak", 12,
         "badnets-inside badnets-any blended sig"),
 )  # fmt: skip
+# The eighteenth round: pretrained networks at the sizes at which they are sold. Before it no
+# held-out backdoor had more than 236 pixels, and none in a pretrained network more than 180.
+REAL_SIZES_ROUND = (
+    held_out(881, "digits", 240, "lite0", "weak", 4,
+        "badnets-corner badnets-inside badnets-any blended sig sticker"),
+    held_out(882, "flowers", 226, "lite0", "weak", 2,
+        "badnets-corner badnets-inside badnets-any blended sig sticker low-frequency", keep=0.6),
+    held_out(883, "clothes", 260, "lite0", "weak", 2,
+        "badnets-inside blended sig sticker", keep=0.6),
+)  # fmt: skip
 LATER_ROUNDS = (
     *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
-    *SMALLEST_ROUND, *GAPS_ROUND,
+    *SMALLEST_ROUND, *GAPS_ROUND, *REAL_SIZES_ROUND,
 )  # fmt: skip
 LATER_CLEAN = (
     *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,
