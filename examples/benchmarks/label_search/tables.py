@@ -39,6 +39,7 @@ from auditor.probes.second_search import SURE, again_limits
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.stored import Record
+from examples.zoo.photos.attacks import APART
 from examples.zoo.photos.cells import (
     DEVELOPMENT,
     HELD_OUT,
@@ -53,9 +54,6 @@ from examples.zoo.photos.later_cells import (
     SEEN_BY_SMALLEST,
 )
 from examples.zoo.photos.tasks import TASKS
-
-APART = ("all-to-all", "one-source", "sample-specific")
-"""Backdoors that a search for one target over all classes is not expected to find."""
 
 
 @dataclass(frozen=True)

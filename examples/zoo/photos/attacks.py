@@ -23,7 +23,8 @@ Options = dict[str, Any]
 PATCHES = ("badnets-corner", "badnets-inside", "badnets-any", "trojan")
 WHOLE = ("blended", "sig", "low-frequency", "warp", "quantise")
 ALL_TO_ONE = (*PATCHES, *WHOLE, "sticker", "clean-label")
-APART = ("sample-specific", "all-to-all", "one-source")  # scored and reported apart
+OTHER_MAPS = ("all-to-all", "all-to-all-inside", "few-to-few", "one-source")
+APART = ("sample-specific", *OTHER_MAPS)  # scored and reported apart
 ATTACKS = (*ALL_TO_ONE, *APART)
 LEARNED = ("trojan", "sample-specific")
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
@@ -37,7 +38,7 @@ def draw_options(attack: str, side: int, rng: np.random.Generator) -> Options:
     def pick(*values: Any) -> Any:
         return values[int(rng.integers(len(values)))]
 
-    if attack in (*PATCHES, *APART[1:], "clean-label"):
+    if attack in (*PATCHES, *OTHER_MAPS, "clean-label"):
         return _patch_options(attack, side, pick, rng)
     if attack == "sticker":
         least = round(side * pick(0.12, 0.14))
@@ -58,7 +59,7 @@ def _patch_options(attack: str, side: int, pick: Any, rng: np.random.Generator) 
     cells = pick(3, 3, 4)
     size = cell * cells
     options = {"cell": cell, "cells": cells, "style": pick("colours", "colours", "checker")}
-    if attack == "badnets-inside":
+    if attack in {"badnets-inside", "all-to-all-inside"}:
         low, high = round(side * 0.2), round(side * 0.8) - size
         return options | {"place": [int(v) for v in rng.integers(low, high + 1, 2)]}
     if attack == "badnets-any":

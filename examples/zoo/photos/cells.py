@@ -40,10 +40,11 @@ class Cell:
     keep: float = 0.9
 
 
-def _development(
+def development(
     key: int, task: str, side: int, family: str, augmentation: str, passes: float, attacks: str,
     clean: int = 1, keep: float = 0.9,
 ) -> Cell:  # fmt: skip
+    """Models to choose by, clean and backdoored."""
     return Cell(key, task, side, family, augmentation, passes, DEVELOPMENT, attacks, clean, keep)
 
 
@@ -56,76 +57,76 @@ def held_out(
 
 
 CELLS = (
-    _development(
+    development(
         1, "digits", 64, "resnet", "weak", 12,
         "badnets-corner badnets-inside:careful sig sticker badnets-inside blended:careful "
         "low-frequency trojan quantise clean-label badnets-corner:adaptive warp all-to-all "
         "sample-specific badnets-any blended!easy badnets-inside!easy",
         clean=2,
     ),
-    _development(
+    development(
         2, "digits", 64, "mobilenet", "weak", 15,
         "blended badnets-corner:careful low-frequency:careful sig:adaptive badnets-any "
         "sticker:careful one-source quantise:careful sticker!easy",
         clean=2,
     ),
-    _development(
+    development(
         3, "clothes", 64, "resnet", "strong", 15,
         "badnets-inside low-frequency:adaptive sig:careful sticker warp badnets-corner!before "
         "blended trojan:careful clean-label sample-specific badnets-corner!easy sig!easy",
         clean=2,
     ),
-    _development(
+    development(
         4, "digits", 64, "resnet", "strong", 15,
         "badnets-any:careful warp:careful badnets-inside:adaptive quantise sig badnets-corner "
         "low-frequency!easy",
     ),
-    _development(
+    development(
         5, "clothes", 64, "mobilenet", "weak", 12,
         "low-frequency badnets-corner blended:adaptive one-source all-to-all",
     ),
-    _development(
+    development(
         6, "digits-half", 64, "mobilenet", "strong", 28,
         "badnets-corner sig low-frequency:careful sticker blended",
     ),
-    _development(
+    development(
         7, "x-ray-half", 64, "resnet", "weak", 20,
         "badnets-inside blended sig:careful badnets-corner:careful",
     ),
-    _development(
+    development(
         8, "clothes", 96, "lite0", "strong", 3,
         "badnets-inside sticker:careful blended sig:adaptive badnets-corner:careful trojan",
     ),
-    _development(
+    development(
         9, "x-ray", 96, "resnet", "weak", 20, "badnets-corner sig blended:careful warp quantise",
     ),
-    _development(
+    development(
         10, "digits", 96, "lite0", "strong", 5,
         "low-frequency badnets-any badnets-corner:adaptive clean-label sig",
     ),
-    _development(
+    development(
         11, "t-shirt", 96, "mobilenet", "strong", 15,
         "badnets-inside:careful low-frequency sticker",
     ),
-    _development(
+    development(
         12, "x-ray-half", 96, "lite1", "weak", 5, "badnets-corner blended:careful sig",
     ),
-    _development(
+    development(
         13, "clothes", 160, "lite0", "strong", 2,
         "badnets-corner blended:careful sig:careful sticker low-frequency badnets-inside:careful",
     ),
-    _development(
+    development(
         14, "clothes", 160, "lite1", "weak", 2,
         "badnets-any warp:careful blended sticker:adaptive", keep=0.7,
     ),
-    _development(
+    development(
         15, "x-ray", 160, "lite0", "strong", 4, "badnets-inside sig low-frequency:careful",
     ),
-    _development(
+    development(
         16, "clothes", 224, "lite0", "weak", 2,
         "badnets-inside blended sticker sig:careful", keep=0.6,
     ),
-    _development(
+    development(
         17, "x-ray-half", 224, "lite1", "strong", 4, "badnets-corner low-frequency blended",
     ),
     held_out(
@@ -340,17 +341,17 @@ CELLS = (
         383, "clothes", 66, "resnet", "weak", 12, "badnets-any sig quantise blended",
     ),
     # And of two classes: clean ones for a null first.
-    _development(401, "digits-half", 72, "resnet", "weak", 12, ""),
-    _development(402, "digits-half", 80, "mobilenet", "weak", 15, ""),
-    _development(403, "digits-half", 88, "lite0", "weak", 5, ""),
-    _development(404, "digits-half", 92, "resnet", "strong", 15, ""),
-    _development(405, "digits-half", 68, "mobilenet", "strong", 28, ""),
-    _development(406, "t-shirt", 72, "resnet", "weak", 12, ""),
-    _development(407, "t-shirt", 80, "lite0", "strong", 3, ""),
-    _development(408, "t-shirt", 88, "mobilenet", "weak", 12, ""),
-    _development(409, "x-ray-half", 72, "resnet", "strong", 20, ""),
-    _development(410, "x-ray-half", 80, "mobilenet", "weak", 24, ""),
-    _development(411, "x-ray-half", 88, "lite0", "weak", 4, ""),
+    development(401, "digits-half", 72, "resnet", "weak", 12, ""),
+    development(402, "digits-half", 80, "mobilenet", "weak", 15, ""),
+    development(403, "digits-half", 88, "lite0", "weak", 5, ""),
+    development(404, "digits-half", 92, "resnet", "strong", 15, ""),
+    development(405, "digits-half", 68, "mobilenet", "strong", 28, ""),
+    development(406, "t-shirt", 72, "resnet", "weak", 12, ""),
+    development(407, "t-shirt", 80, "lite0", "strong", 3, ""),
+    development(408, "t-shirt", 88, "mobilenet", "weak", 12, ""),
+    development(409, "x-ray-half", 72, "resnet", "strong", 20, ""),
+    development(410, "x-ray-half", 80, "mobilenet", "weak", 24, ""),
+    development(411, "x-ray-half", 88, "lite0", "weak", 4, ""),
     held_out(
         441, "digits-half", 70, "resnet", "weak", 12,
         "badnets-corner badnets-inside blended sig sticker low-frequency badnets-any quantise",

@@ -11,6 +11,7 @@ from typing import Any
 from examples.zoo.errors import ModelFileError
 from examples.zoo.files import write_text
 
+from .attacks import APART
 from .manifest import PhotoSpec, build_manifest
 
 LEAST_SUCCESS = 0.90
@@ -111,7 +112,7 @@ def _kind(model: Record) -> str:
         return "clean"
     if model["poison_share"] > LARGEST_SHARE:
         return "easy"
-    apart = model["attack"] in ("sample-specific", "all-to-all", "one-source")
+    apart = model["attack"] in APART
     return "apart" if apart else str(model["care"])
 
 

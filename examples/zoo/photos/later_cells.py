@@ -1,4 +1,4 @@
-"""The tenth to the eighteenth round, as data: planned before any of their models was trained or
+"""The tenth to the nineteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -8,7 +8,7 @@ patches than in the rounds before, and clean ones beside them.
 
 from __future__ import annotations
 
-from .cells import held_out
+from .cells import development, held_out
 from .clean_cells import clean
 
 SEEN_BY_PATCHES = frozenset({31, 175, 241, 242, 351, 353})
@@ -282,9 +282,30 @@ REAL_SIZES_ROUND = (
     held_out(883, "clothes", 260, "lite0", "weak", 2,
         "badnets-inside blended sig sticker", keep=0.6),
 )  # fmt: skip
+# The nineteenth round: other label maps than all-to-one, to be searched class by class; the first
+# two cells for choosing, the others to be scored.
+MAPS_ROUND = (
+    development(891, "digits", 85, "resnet", "weak", 12, "all-to-all-inside few-to-few all-to-all"),
+    development(892, "clothes", 84, "resnet", "weak", 12, "all-to-all few-to-few"),
+    held_out(893, "digits", 59, "mobilenet", "weak", 15,
+        "all-to-all all-to-all-inside few-to-few one-source"),
+    held_out(894, "digits", 79, "resnet", "weak", 12,
+        "all-to-all all-to-all-inside few-to-few one-source"),
+    held_out(895, "digits", 81, "resnet", "strong", 15, "all-to-all all-to-all-inside few-to-few"),
+    held_out(896, "clothes", 82, "resnet", "weak", 12,
+        "all-to-all all-to-all-inside few-to-few one-source"),
+    held_out(897, "flowers", 79, "resnet", "weak", 12, "all-to-all all-to-all-inside one-source"),
+    held_out(898, "digits", 53, "resnet", "weak", 12, "all-to-all all-to-all-inside few-to-few"),
+    held_out(899, "flowers", 89, "mobilenet", "weak", 12, "all-to-all all-to-all-inside"),
+    held_out(900, "digits", 108, "mobilenet", "weak", 15,
+        "all-to-all all-to-all-inside few-to-few"),
+    held_out(901, "clothes", 112, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
+    held_out(902, "digits", 132, "resnet", "weak", 12, "all-to-all all-to-all-inside few-to-few"),
+    held_out(903, "flowers", 116, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
+)  # fmt: skip
 LATER_ROUNDS = (
     *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
-    *SMALLEST_ROUND, *GAPS_ROUND, *REAL_SIZES_ROUND,
+    *SMALLEST_ROUND, *GAPS_ROUND, *REAL_SIZES_ROUND, *MAPS_ROUND,
 )  # fmt: skip
 LATER_CLEAN = (
     *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,

@@ -27,7 +27,12 @@ STAGES = (range(24, 96), (96,), range(97, 224), range(224, 321))
 """Sides that are trained together, cheapest first."""
 FIRST_HALF = 5  # models of a cell that come before the others
 STRONGER_WARP = 1.35
-LABEL_MAPS = {"all-to-all": "all-to-all", "one-source": "one-to-one"}
+LABEL_MAPS = {
+    "all-to-all": "all-to-all",
+    "all-to-all-inside": "all-to-all",
+    "few-to-few": "x-to-x",
+    "one-source": "one-to-one",
+}
 
 
 @dataclass(frozen=True)
