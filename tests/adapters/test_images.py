@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adapters import png
 from adapters.errors import TargetError
 from adapters.images import encode_image, is_image, media_type
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
-def test_png_keeps_every_pixel(channels: int, mode: str) -> None:
+def test_png_without_igzip_keeps_every_pixel(
+    channels: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png, "AVAILABLE", False)
     pixels = np.random.default_rng(0).integers(0, 256, (channels, 5, 7)).astype(np.uint8)
     image = Image.open(io.BytesIO(encode_image(pixels, "png")))
     assert image.mode == mode
