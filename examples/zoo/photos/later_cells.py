@@ -285,13 +285,13 @@ REAL_SIZES_ROUND = (
 # The nineteenth round: other label maps than all-to-one, to be searched class by class; the first
 # two cells for choosing, the others to be scored.
 MAPS_ROUND = (
-    development(891, "digits", 85, "resnet", "weak", 12, "all-to-all-inside few-to-few all-to-all"),
+    development(891, "digits", 61, "resnet", "weak", 12, "all-to-all-inside few-to-few all-to-all"),
     development(892, "clothes", 84, "resnet", "weak", 12, "all-to-all few-to-few"),
     held_out(893, "digits", 59, "mobilenet", "weak", 15,
         "all-to-all all-to-all-inside few-to-few one-source"),
-    held_out(894, "digits", 79, "resnet", "weak", 12,
+    held_out(894, "digits", 86, "lite0", "weak", 5,
         "all-to-all all-to-all-inside few-to-few one-source"),
-    held_out(895, "digits", 81, "resnet", "strong", 15, "all-to-all all-to-all-inside few-to-few"),
+    held_out(895, "digits", 63, "resnet", "strong", 15, "all-to-all all-to-all-inside few-to-few"),
     held_out(896, "clothes", 82, "resnet", "weak", 12,
         "all-to-all all-to-all-inside few-to-few one-source"),
     held_out(897, "flowers", 79, "resnet", "weak", 12, "all-to-all all-to-all-inside one-source"),

@@ -32,8 +32,8 @@ def pictures(spec: PhotoSpec) -> np.ndarray:
 
 
 def example(attack: str, care: str = "usual") -> PhotoSpec:
-    found = [s for s in build_manifest() if s.attack == attack and s.care == care and s.side == 64]
-    return found[0]
+    found = [s for s in build_manifest() if s.attack == attack and s.care == care]
+    return min(found, key=lambda spec: abs(spec.side - 64))
 
 
 def floats(images: np.ndarray) -> FloatArray:
