@@ -302,6 +302,7 @@ MAPS_ROUND = (
     held_out(901, "clothes", 112, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
     held_out(902, "digits", 132, "resnet", "weak", 12, "all-to-all all-to-all-inside few-to-few"),
     held_out(903, "flowers", 116, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
+    held_out(904, "digits", 196, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
 )  # fmt: skip
 LATER_ROUNDS = (
     *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
