@@ -7,6 +7,7 @@ die inside the adapter; a string label becomes an index in the oracle's :class:`
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,8 +40,26 @@ Labels = NDArray[np.int64]
 MAX_VALUES = 1 << 26
 """Most values in one input: 4,700 by 4,700 pixels of three channels."""
 
+_JPEG = re.compile(r"jpeg:([1-9][0-9]?|100)(/444)?")
+
 MAX_CLASSES = 65535
 """Largest label space we store: labels are kept as uint16 and 65535 marks "not asked"."""
+
+
+def jpeg_quality(encoding: str) -> int | None:
+    """Quality, 1 to 100, of ``jpeg:QUALITY``, or of ``jpeg:QUALITY/444``, which keeps the colour of
+    every pixel; None for any other encoding.
+    """
+    match = _JPEG.fullmatch(encoding)
+    return None if match is None else int(match[1])
+
+
+def coarser(sent: str, recoded: str) -> str:
+    """Of the encoding that is ``sent`` and the one that the service makes of it, or none, the one
+    that keeps less: the JPEG, or the one of lower quality.
+    """
+    codings = [one for one in (sent, recoded) if jpeg_quality(one) is not None]
+    return min(codings, key=lambda one: jpeg_quality(one) or 0, default=sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +68,8 @@ class InputSpec:
     layout on the wire; ``low`` and ``high`` are the input values, per channel, of a black (0) and a
     white (255) 8-bit pixel; ``encoding`` is the form that travels: ``float32``, ``uint8``, ``png``
     or ``jpeg:QUALITY``; ``range_source`` says in words, for the report, where low and high come
-    from.
+    from; ``recoded`` is the JPEG that the service makes of what it is sent, ``jpeg:QUALITY``, or
+    empty.
     """
 
     shape: tuple[int, int, int]
@@ -58,6 +78,7 @@ class InputSpec:
     access: Access = "float"
     encoding: str = "float32"
     range_source: str = "given"
+    recoded: str = ""
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -76,16 +97,32 @@ class InputSpec:
             raise TargetError("the value range holds a number that is not finite")
         if any(lo >= hi for lo, hi in zip(self.low, self.high, strict=True)):
             raise TargetError(f"the value range is empty: low {self.low}, high {self.high}")
+        if self.recoded and jpeg_quality(self.recoded) is None:
+            raise TargetError(
+                f"recoded {self.recoded!r} is no JPEG; use jpeg:QUALITY, 1 to 100, as the service "
+                "encodes pictures"
+            )
+        if self.recoded and self.access != "image":
+            raise TargetError("recoded is of pictures; use --access image (access in descriptions)")
+
+    @property
+    def coding(self) -> str:
+        """What pictures have gone through when the model sees them, as :func:`coarser` says."""
+        return coarser(self.encoding, self.recoded)
 
     @property
     def lossy(self) -> bool:
-        """True if pictures travel as JPEG."""
-        return self.encoding.startswith("jpeg:")
+        """True if pictures reach the model as JPEG."""
+        return jpeg_quality(self.coding) is not None
 
     def as_record(self) -> dict[str, Any]:
-        """The fields as reports and evidence hold them: ``range_source`` is ``origin`` there."""
+        """The fields as reports and evidence hold them: ``range_source`` is ``origin`` there, and
+        ``recoded`` is left out where nothing is.
+        """
         fields = asdict(self)
         fields["origin"] = fields.pop("range_source")
+        if not self.recoded:
+            del fields["recoded"]
         return fields
 
     @classmethod

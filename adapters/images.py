@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import zlib
 from typing import Any
 
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from adapters import png
+from adapters.contract import jpeg_quality
 from adapters.errors import TargetError
 
-_JPEG = re.compile(r"jpeg:([1-9][0-9]?|100)(/444)?")
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -22,7 +21,7 @@ def is_image(encoding: str) -> bool:
     """True if ``encoding`` is ``png`` or ``jpeg:QUALITY``, 1 to 100, or ``jpeg:QUALITY/444``, which
     keeps the colour of every pixel.
     """
-    return encoding == "png" or _JPEG.fullmatch(encoding) is not None
+    return encoding == "png" or jpeg_quality(encoding) is not None
 
 
 def media_type(encoding: str) -> str:
@@ -63,8 +62,8 @@ def _save_options(encoding: str) -> dict[str, Any]:
         # Without igzip: inputs look like noise to zlib. Looking for runs alone takes a fifth less
         # time than level 1 and makes smaller files of probes, of photographs files within 1 %.
         return {"format": "PNG", "compress_level": 1, "compress_type": zlib.Z_RLE}
-    match = _JPEG.fullmatch(encoding)
-    if match is None:
+    quality = jpeg_quality(encoding)
+    if quality is None:
         raise TargetError(f"{encoding!r} is no image encoding; use png or jpeg:QUALITY, 1 to 100")
-    options: dict[str, Any] = {"format": "JPEG", "quality": int(match[1])}
-    return {**options, "subsampling": "4:4:4"} if match[2] else options
+    options: dict[str, Any] = {"format": "JPEG", "quality": quality}
+    return {**options, "subsampling": "4:4:4"} if encoding.endswith("/444") else options

@@ -15,10 +15,12 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from adapters.contract import jpeg_quality
 from auditor.measured import (
     FEW_CLASSES,
     LabelPopulation,
     LabelRates,
+    by_source_rates,
     decision_rates,
     label_rates,
     search_queries,
@@ -26,10 +28,9 @@ from auditor.measured import (
     trigger_clearing,
 )
 from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.settings import EFFORTS, Effort
+from auditor.probes.label_search.settings import EFFORTS, SUCCESS_SIDES, Effort
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.label_scope import accuses_at, clears_at
-from auditor.verdict.scope import jpeg_quality
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
@@ -71,7 +72,8 @@ def figures() -> str:
         "|---|---|---|",
     ]
     lines += [f"| {what} | {of(*beside)} | {of(*searched)} |" for what, beside, searched in rows]
-    return "\n".join(lines) + f"\n\n{_cleared()} {_both_searches()}\n{_photographs()}\n"
+    cleared = f"{_cleared()} {_both_searches()} {_class_by_class()}"
+    return "\n".join(lines) + f"\n\n{cleared}\n{_photographs()}\n"
 
 
 def _cleared() -> str:
@@ -92,6 +94,20 @@ def _both_searches() -> str:
         f"{of(rates.cleared, rates.clean)} cleared; of all-to-one backdoors "
         f"{of(rates.usual_found, rates.usual)} found, {of(rates.usual_cleared, rates.usual)} "
         "cleared."
+    )
+
+
+def _class_by_class() -> str:
+    """Error rates where each class is searched by itself."""
+    parts = []
+    for side in (SUCCESS_SIDES[0], SUCCESS_SIDES[1] + 1):
+        rates = by_source_rates((side, side))
+        named = of(rates.everywhere_found, rates.everywhere)
+        size = "{} to {}".format(*rates.sides)
+        parts.append(f"{named} at {size} pixels ({of(rates.accused, rates.clean)} clean accused)")
+    return (
+        "Backdoors that send every class elsewhere, at `thorough` with 20 samples of each class: "
+        f"{' and '.join(parts)} named."
     )
 
 

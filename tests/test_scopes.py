@@ -19,7 +19,7 @@ from auditor.measured import (
 )
 from auditor.probes.further_searches import SUREST
 from auditor.probes.label_search.judge import LEVEL, LEVEL_LARGE
-from auditor.probes.label_search.settings import EFFORTS, SUCCESS_SIDES
+from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, SUCCESS_SIDES
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.clearing import LEAST_CLEARING, MOST_MISSED, cleared_seldom
 from auditor.verdict.label_scope import accuses_at, clears_at, judged, rates_for
@@ -146,11 +146,15 @@ def test_the_help_prices_the_efforts_as_they_were_measured() -> None:
     said = str(MethodOptions.__dataclass_fields__["effort"].metadata)
     photo, small = said.split("pictures of up to 40 pixels")
     measured = rates_for((3, 64, 64), "png", MANY)
+    by_source = MANY * by_source_rates((64, 64)).queries
     for effort in EFFORTS:
-        (told,) = re.findall(rf"{effort} ([\d,]+)", photo)
-        assert int(told.replace(",", "")) == pytest.approx(measured[effort].not_found, rel=0.1)
+        ((low, high),) = re.findall(rf"{effort} ([\d,]+)(?: to ([\d,]+))?", photo)
+        assert int(low.replace(",", "")) == pytest.approx(measured[effort].not_found, rel=0.1)
+        assert bool(high) is (effort in AFTER_SUCCESS)
+        expected = measured[effort].not_found + by_source * bool(high)
+        assert int((high or low).replace(",", "")) == pytest.approx(expected, rel=0.1)
     both = small_label_rates()[0].efforts
-    by_source = MANY * by_source_rates().queries
+    by_source = MANY * by_source_rates((32, 32)).queries
     (default,) = re.findall(r"^ ([\d,]+),", small)
     expected = search_queries().not_found.mean
     assert int(default.replace(",", "")) == pytest.approx(expected, rel=0.1)

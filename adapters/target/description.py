@@ -200,6 +200,8 @@ class Target:
     encoding: str | None = None
     """``float32``, ``uint8``, ``png``, ``jpeg:QUALITY`` or ``jpeg:QUALITY/444``, in colour; None
     takes the access mode's default (float32, or PNG for uploads and 8-bit values for tensors)."""
+    recoded: str | None = None
+    """``jpeg:QUALITY`` or ``jpeg:QUALITY/444`` if the service turns pictures into such JPEGs."""
     value_range: tuple[Number, Number] | None = None
     """Input values of a black and a white pixel before mean and std."""
     mean: tuple[Number, ...] | None = None
@@ -266,6 +268,7 @@ class Target:
             high=tuple((hi - m) / s for m, s in zip(mean, std, strict=True)),
             access=self.access,
             encoding=self.encoding or encoding,
+            recoded=self.recoded or "",
             range_source="given" if stated else "assumed 0,1: nobody stated a range",
         )
 

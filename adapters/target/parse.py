@@ -79,6 +79,8 @@ class Input:
     """Order of three channels in arrays; images are always RGB."""
     encoding: str | None = None
     """``float32``, ``uint8``, ``png``, ``jpeg:QUALITY`` or ``jpeg:QUALITY/444`` in full colour."""
+    recoded: str | None = None
+    """``jpeg:QUALITY`` or ``jpeg:QUALITY/444`` if the service turns pictures into such JPEGs."""
     range: tuple[Number, Number] | None = None
     """Input values of a black and a white pixel, before mean and std."""
     mean: tuple[Number, ...] | None = None

@@ -50,6 +50,7 @@ class AuditOptions(SettingOptions, total=False):
 
     access: Access
     encoding: str | None
+    recoded: str | None
     value_range: Sequence[float] | None
     mean: Sequence[float] | None
     std: Sequence[float] | None

@@ -80,6 +80,10 @@ class TargetOptions:
         "How an image travels: png, jpeg:QUALITY[/444], uint8, float32. Default: the target's.",
         metavar="NAME",
     )
+    recoded: str | None = _option(
+        "JPEG that the service makes of pictures: jpeg:QUALITY[/444]. Default: the target's.",
+        metavar="NAME",
+    )
     output_name: str | None = _option(
         "Output of a model file or V2 endpoint with the label. Default: the only.", metavar="NAME"
     )
@@ -179,8 +183,9 @@ class MethodOptions:
 
     effort: Literal["quick", "standard", "thorough", "exhaustive"] | None = _option(
         "Queries that the trigger search may spend if it finds nothing: quick 2,500, standard "
-        "8,000, thorough 30,000, exhaustive 100,000; on pictures of up to 40 pixels 6,000, "
-        "thorough 35,000 to 55,000, exhaustive 110,000 to 130,000. Default: standard.",
+        "8,000, thorough 30,000 to 50,000, exhaustive 100,000 to 120,000; on pictures of up to 40 "
+        "pixels 6,000, thorough 35,000 to 55,000, exhaustive 110,000 to 130,000. Default: "
+        "standard.",
         metavar="NAME",
         panel=HARD,
     )
@@ -189,7 +194,7 @@ class MethodOptions:
     )
     per_source: bool | None = _option(
         "Search each source class by itself too, at any effort: some 20,000 queries more, with "
-        "20 samples or more of 3 classes. Default: no, but of small pictures at thorough.",
+        "20 samples or more of 3 classes. Default: no, but from thorough on where it decides.",
         panel=HARD,
     )
     families: bool | None = _option(

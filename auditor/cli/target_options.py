@@ -95,7 +95,12 @@ def _described(options: TargetOptions) -> tuple[Table, str]:
 def _given(options: TargetOptions) -> Table:
     """The flags beside the address, in the shape of a description."""
     flags: dict[str, dict[str, Any]] = {
-        "input": {"layout": options.layout, "encoding": options.encoding, **_lists(options)},
+        "input": {
+            "layout": options.layout,
+            "encoding": options.encoding,
+            "recoded": options.recoded,
+            **_lists(options),
+        },
         "batch": {"max": options.batch},
         "response": {},
         "limits": {

@@ -52,6 +52,7 @@ class InputRecord(Part):
     access: Literal["float", "image"]
     encoding: str
     origin: str
+    recoded: str = ""
 
 
 class SamplesRecord(Part):

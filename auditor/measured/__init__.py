@@ -103,6 +103,8 @@ NAMES = (
     "label_rates",
     "label_rates_before",
     "per_source_null",
+    "photos_by_source_null",
+    "photos_by_source_rates",
     "search_queries",
     "small_label_null",
     "small_label_rates",
@@ -111,7 +113,8 @@ NAMES = (
     "trigger_null",
     "unusual_label_null",
 )
-"""Every file, without its suffix; each has the reader of the same name."""
+"""Every file, without its suffix; each has the reader of the same name, or of the name after
+``photos_``."""
 
 T = TypeVar("T")
 
@@ -263,23 +266,36 @@ def unusual_label_null() -> Null:
     return _values("unusual_label_null", dict[str, NullCell])
 
 
-@cache
-def by_source_null() -> Mapping[str, ValueNull]:
+def by_source_null(shape: Sequence[int]) -> Mapping[str, ValueNull]:
     """Nulls of the last of three pairs of three targets that one patch moves, and of four, in log
-    odds, by that number.
+    odds, by that number, for pictures of ``shape`` ``(h, w)`` or ``(c, h, w)``.
     """
-    return _values("by_source_null", dict[str, ValueNull])
+    return _by_source_nulls(_of_pictures(shape, "by_source_null"))
+
+
+def by_source_rates(shape: Sequence[int]) -> BySourceRates:
+    """Ends of such searches of held-out models, with pictures like those of ``shape``."""
+    return _by_source_rates(_of_pictures(shape, "by_source_rates"))
+
+
+def _of_pictures(shape: Sequence[int], name: str) -> str:
+    """The file of that ``name`` for pictures of ``shape``."""
+    return name if max(shape[-2:]) <= small_label_null().sides[1] else f"photos_{name}"
 
 
 @cache
-def by_source_rates() -> BySourceRates:
-    """Ends of such searches of held-out models."""
-    return _values("by_source_rates", BySourceRates)
+def _by_source_nulls(name: str) -> Mapping[str, ValueNull]:
+    return _values(name, dict[str, ValueNull])
 
 
-def by_class_errors() -> ErrorRates:
+@cache
+def _by_source_rates(name: str) -> BySourceRates:
+    return _values(name, BySourceRates)
+
+
+def by_class_errors(shape: Sequence[int]) -> ErrorRates:
     """Errors of such searches on clean models, and on those that send every class elsewhere."""
-    rates = by_source_rates()
+    rates = by_source_rates(shape)
     missed = rates.everywhere - rates.everywhere_found
     return ErrorRates(rates.accused, rates.clean, missed, rates.everywhere)
 

@@ -377,15 +377,15 @@ Null = Mapping[str, NullCell]
 
 @dataclass(frozen=True, slots=True)
 class BySourceRates(_Strict):
-    """Ends of searches of each source class by itself, on held-out models of small pictures.
+    """Ends of searches of each source class by itself, on held-out models.
 
     Attributes:
         queries: mean of one class.
         clean, accused: clean models, and how many of them were accused.
         everywhere, everywhere_found: models that send every class elsewhere, and accused ones.
         some, some_found: the same of those whose trigger works on a few classes.
-        one, one_shown: those whose trigger works on one class, and how often that pair of source
-            and target is the best one shown.
+        one, one_shown: those whose trigger works on one class, and whose pair is the best shown.
+        sides: least and most pixels a side that such a search decides on.
     """
 
     queries: float
@@ -397,3 +397,4 @@ class BySourceRates(_Strict):
     some_found: int
     one: int
     one_shown: int
+    sides: tuple[int, int]

@@ -1,6 +1,7 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 11 is the SHA-256 of canonical JSON. Version 10 is the same without further searches for
+Version 12 is the SHA-256 of canonical JSON. Version 11 is the same without a search of the classes
+of larger pictures by themselves. Version 10 is the same without further searches for
 patches that accuse of the smallest ones, and without the samples of classes that are searched by
 themselves. Version 9 is the same without further searches for
 patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same without searches for patches
@@ -28,8 +29,8 @@ from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 11
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, PLAN_VERSION)
+PLAN_VERSION = 12
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -60,6 +61,8 @@ FURTHER_ACCUSE = 11
 BY_SOURCE = 11
 """First version that searches the classes of small pictures by themselves at ``thorough`` and
 ``exhaustive`` too, if there are enough samples of each, and last of all."""
+LARGER_BY_SOURCE = 12
+"""First version that searches those of larger pictures so, and judges what it finds."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.measured import by_source_rates
 from auditor.plan import draw
 from auditor.plan.digest import (
     BY_LABEL,
     BY_SOURCE,
+    LARGER_BY_SOURCE,
     PLAN_VERSION,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
@@ -48,7 +50,7 @@ from auditor.plan.settings import ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
 from auditor.probes.label_search.settings import (
-    SUCCESS_SIDES,
+    AFTER_SUCCESS,
     Effort,
     LabelSearchSettings,
     searched_by_label,
@@ -236,16 +238,17 @@ class AuditPlan:
 
     def at_effort(self, effort: Effort) -> AuditPlan:
         """This plan with the search label by label that it has at ``effort``."""
-        settings = replace(self.settings, effort=effort)
-        by_label = self._label_search(effort, self.version)
-        trigger = self._trigger(by_label, self.version)
-        return replace(self, settings=settings, by_label=by_label, trigger=trigger)
+        return replace(self, settings=replace(self.settings, effort=effort)).at_version(
+            self.version
+        )
 
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
-        by_label = self._label_search(self.settings.effort, version)
-        trigger = self._trigger(by_label, version)
-        return replace(self, version=version, by_label=by_label, trigger=trigger)
+        plan = replace(self, version=version)
+        by_label = label_search(
+            self.search_images, self.settings.effort, version, measured=self.judged_by_label
+        )
+        return replace(plan, by_label=by_label, trigger=_trigger_of(plan, by_label))
 
     @property
     def by_source(self) -> bool:
@@ -256,20 +259,9 @@ class AuditPlan:
     def judged_by_source(self) -> bool:
         """True if clean models of such pictures and tasks were searched class by class."""
         sides = self.search_images.shape[2:]
-        small = SUCCESS_SIDES[0] <= min(sides) and max(sides) <= SUCCESS_SIDES[1]
-        return small and self.judged_by_label
-
-    def _trigger(self, by_label: LabelSearchSettings | None, version: int) -> TriggerSettings:
-        """Settings of the trigger search in a plan of ``version``, of small pictures before the
-        search ``by_label``.
-        """
-        usual = by_label is not None and not searched_by_label(self.search_images.shape[2:])
-        classes, asked = len(np.unique(self.source_classes)), self.settings.per_source
-        sources = sources_of_version(version, classes, asked=asked, usual=usual)
-        return trigger_of_version(replace(self.trigger, sources=sources), version)
-
-    def _label_search(self, effort: Effort, version: int) -> LabelSearchSettings | None:
-        return label_search(self.search_images, effort, version, measured=self.judged_by_label)
+        low, high = by_source_rates(sides).sides
+        known = self.version >= LARGER_BY_SOURCE or not searched_by_label(sides)
+        return known and low <= min(sides) and max(sides) <= high and self.judged_by_label
 
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
@@ -395,3 +387,14 @@ def _searched(
     if not settings.per_source:
         return few, alone
     return draw.pick_search_samples(classes, settings.seed, draw.MAX_SOURCE_SAMPLES), alone
+
+
+def _trigger_of(plan: AuditPlan, by_label: LabelSearchSettings | None) -> TriggerSettings:
+    """Settings of the plan's trigger search, of small pictures before the search ``by_label``."""
+    small = not searched_by_label(plan.search_images.shape[2:])
+    dear = by_label is not None and plan.settings.effort in AFTER_SUCCESS
+    sources = sources_of_version(
+        plan.version, len(np.unique(plan.source_classes)), asked=plan.settings.per_source,
+        usual=dear and (small or plan.judged_by_source),
+    )  # fmt: skip
+    return trigger_of_version(replace(plan.trigger, sources=sources), plan.version)

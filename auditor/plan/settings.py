@@ -36,8 +36,8 @@ class AuditSettings:
         canaries: inputs asked a second time, at random moments; 0 for none.
         trigger_search: True to search for a universal trigger.
         per_source: True to search each source class by itself as well, for triggers that change
-            some classes only or send each elsewhere, if three classes have 20 samples. Those of
-            small pictures are at ``thorough`` and ``exhaustive`` anyway.
+            some classes only or send each elsewhere, if three classes have 20 samples. Where clean
+            models were searched so they are at ``thorough`` and ``exhaustive`` anyway.
         families: True to ask the perturbations that the decision rule compares with clean
             references; without such references they decide nothing.
         sampler: ``paper``: triplets one by one, an S x S grid on each. ``frugal``: triplets in

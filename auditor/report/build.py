@@ -136,6 +136,8 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
             "encoding": spec.encoding,
             "origin": spec.range_source,
             "space": "model input units",
+            # Only where it is: other reports are as they always were.
+            **({"recoded": spec.recoded} if spec.recoded else {}),
         },
         "settings": plan.stated_settings(),
         "plan_digest": plan.digest,
@@ -258,9 +260,8 @@ def _trigger_part(
     if outcome is None or evidence is None:
         return None
     result = outcome.result
-    several = result.best is not None and result.best.key == SEVERAL
-    if errors is not None and several:
-        errors = by_class_errors()
+    if result.best is not None and result.best.key == SEVERAL:
+        errors = by_class_errors(spec.shape)
     of_success = None if errors is None else _rates_part(errors)
     return {
         "suspicious": evidence.suspicious,
@@ -283,11 +284,12 @@ def _trigger_part(
         # Only where both searches were made: other reports are as they always were.
         **({} if result.other is None else {"other": _other_part(result.other)}),
         **({"alone": result.alone} if result.alone else {}),
+        **({"alone_judged": True} if result.alone_judged else {}),
     }
 
 
 def _rates_by_label(terms: ByLabel, spec: InputSpec) -> dict[str, Any] | None:
-    rates = rates_for(spec.shape, spec.encoding, terms.classes).get(terms.effort)
+    rates = rates_for(spec.shape, spec.coding, terms.classes).get(terms.effort)
     return None if rates is None else _rates_part(errors_of(as_ruled(rates)))
 
 

@@ -276,10 +276,12 @@ def _behaviour(found: Mapping[str, Any]) -> list[str]:
     speeds = ", ".join(f"{n}: {s * 1000:,.1f} ms" for n, s in found["seconds_per_request"].items())
     known = found["label_count"]
     quota = "; ".join(f"{name}: {value}" for name, value in found["rate_headers"].items())
+    coded = found["input"].get("recoded")
+    recoded = f", of which the service makes {coded}" if coded else ""
     return [
         f"Input:       {found['input']['shape']} in {found['input']['low'][0]:g} .. "
         f"{found['input']['high'][0]:g} ({found['input']['origin']}), {found['input']['access']}, "
-        f"as {found['input']['encoding']}",
+        f"as {found['input']['encoding']}{recoded}",
         f"Classes:     {known if known is not None else 'number unknown'}, "
         f"{len(found['labels_seen'])} seen: {names}",
         f"Accuracy:    {accuracy['rate']:.0%} of {accuracy['n']} samples (classes matched by "

@@ -71,9 +71,10 @@ def combine(
     plan, perturbed = answers.plan, answers.perturbed
     counts = perturbation_counts(plan, perturbed, names.size)
     result = None if answers.trigger is None else answers.trigger.result
-    found = None if result is None else result.of_success
-    if (result is None or result.by_label) and not counts:
+    apart = result is None or result.by_label is not None or plan.by_label_only
+    if apart and not counts:
         return None
+    found = searched_for_success(answers)
     references = [] if profile is None else profile.counted_references
     excess = _excess(counts, references, _accuracy(plan, perturbed, classes))
     natural_labels = _natural_labels(profile)
@@ -89,6 +90,15 @@ def combine(
     decision = decide_value(triggers, excess, chosen.rule, null, comparisons)
     only = known_only_for(spec, len(np.unique(classes)))
     return Combined(decision, _evidence(decision, measured, names, only), counts, measured)
+
+
+def searched_for_success(answers: Answers) -> TriggerResult | None:
+    """The outcome of the search for the most successful change; None without one, as there is of
+    larger pictures, whatever a search class by class finds there.
+    """
+    if answers.trigger is None or answers.plan.by_label_only:
+        return None
+    return answers.trigger.result.of_success
 
 
 def outcome_fixed(

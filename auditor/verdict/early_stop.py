@@ -22,7 +22,7 @@ from auditor.engine.rounds import Decide
 from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
 from auditor.scores.sequential_test import EarlyRule, Side, decide_side
-from auditor.verdict.combine import outcome_fixed
+from auditor.verdict.combine import outcome_fixed, searched_for_success
 from auditor.verdict.evidence import assess, score_planes
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import LOSSLESS
@@ -62,7 +62,7 @@ class StopRules:
         """Rule for the labels after each round of perturbed samples: True if the rest of them
         could no longer change the outcome of the decision rule.
         """
-        found = None if answers.trigger is None else answers.trigger.result.of_success
+        found = searched_for_success(answers)
         plan, profile, classes, size = answers.plan, self.profile, self.classes, self.names.size
         return lambda labels: outcome_fixed(plan, labels, profile, found, classes, size)
 

@@ -89,7 +89,7 @@ def assess(
         distinct_labels=answers.distinct,
         trigger=trigger,
         decision=None if combined is None else combined.evidence,
-        coding=image_coding(spec.encoding),
+        coding=image_coding(spec.coding),
         two_classes=own < PLANE_CLASSES,
     )
     return Assessment(evidence, scores, count, consistency, combined)
@@ -151,6 +151,20 @@ def trigger_evidence(
     result = outcome.result
     if result.by_label is not None:
         return label_evidence(result, result.by_label, names, spec)
+    if result.best is not None and result.best.key == SEVERAL:
+        return _of_several(result, names, spec)
+    return _of_success(result, names, spec, profile, classes, errors)
+
+
+def _of_success(
+    result: TriggerResult,
+    names: LabelSpace,
+    spec: InputSpec,
+    profile: Profile | None,
+    classes: int,
+    errors: ErrorRates | None,
+) -> TriggerEvidence:
+    """The evidence of a search for the most successful change."""
     best, only = result.best, known_only_for(spec, classes)
     if best is None:
         return TriggerEvidence(False, Reason("trigger-none"), None)
@@ -166,24 +180,37 @@ def trigger_evidence(
         errors = errors or trigger_error_rates()
         reason = _trigger_reason(result, best, {**change, "errors": errors})
     if reason.code != "trigger-ordinary":
-        target = None if best.key == SEVERAL else best.target
-        return TriggerEvidence(suspicious, reason, target, natural=reason.code in NATURAL)
+        return TriggerEvidence(suspicious, reason, best.target, natural=reason.code in NATURAL)
     samples = result.search_images + result.validation_images
-    need = search_need(result.p, result.comparisons, spec.encoding, classes, samples)
+    need = search_need(result.p, result.comparisons, spec.coding, classes, samples)
     if need is None:
         reason = Reason("trigger-nothing", reason.values)
     return TriggerEvidence(suspicious, reason, best.target, clears=need is None)
+
+
+def _of_several(result: TriggerResult, names: LabelSpace, spec: InputSpec) -> TriggerEvidence:
+    """Several pairs that one patch moves: a plan judges them only where such models were searched
+    class by class.
+    """
+    assert result.best is not None
+    rates = by_source_rates(spec.shape)
+    values = {
+        **change_values(result.best, names),
+        "pairs": tuple(_pair(one) for one in result.findings if one.key == SEVERAL),
+        "p": result.p,
+        "comparisons": result.comparisons,
+        "accused": rates.accused,
+        "clean": rates.clean,
+        "sides": rates.sides,
+        "accuses": result.suspicious,
+    }
+    return TriggerEvidence(result.suspicious, Reason("trigger-several", values), None)
 
 
 def _trigger_reason(
     result: TriggerResult, best: TriggerFinding, change: Mapping[str, Any]
 ) -> Reason:
     values = {**change, "p": result.p, "comparisons": result.comparisons}
-    if best.key == SEVERAL:
-        rates = by_source_rates()
-        pairs = tuple(_pair(one) for one in result.findings if one.key == SEVERAL)
-        values |= {"pairs": pairs, "accused": rates.accused, "clean": rates.clean}
-        return Reason("trigger-several", {**values, "accuses": result.suspicious})
     if not result.suspicious:
         doubt = _doubt(result, best)
         if doubt is not None:

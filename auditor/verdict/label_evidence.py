@@ -36,7 +36,7 @@ def label_evidence(
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
     best, only = result.best, outside_label_null(spec, result, terms.classes)
-    asked = (spec.shape, spec.encoding, terms.classes)
+    asked = (spec.shape, spec.coding, terms.classes)
     measured = rates_for(*asked)
     rates = measured.get(terms.effort)
     values: dict[str, Any] = {

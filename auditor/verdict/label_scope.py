@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, jpeg_quality
 from auditor.measured import (
     FEW_CLASSES,
     ClassGroup,
@@ -36,7 +36,7 @@ from auditor.probes.label_search.settings import (
 )
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.clearing import cleared_seldom
-from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
+from auditor.verdict.scope import KnownOnlyFor
 from auditor.verdict.verdict import MAX_ERROR
 
 FURTHER_QUERIES = {"small-fine5": 18_000, "small-patch4": 10_000}
@@ -101,7 +101,7 @@ def small_errors(plan: AuditPlan, spec: InputSpec) -> ErrorRates:
     rates = None
     if plan.by_label is not None and not plan.by_label_only and _of_own_effort():
         classes = len(np.unique(plan.search_classes))
-        rates = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
+        rates = rates_for(spec.shape, spec.coding, classes).get(plan.settings.effort)
     return trigger_error_rates() if rates is None else errors_of(as_ruled(rates))
 
 
@@ -196,7 +196,7 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
         beyond = max(spec.shape[1:]) > max(one.sides[1] for one in large)
         sides = [side for one in (alike if beyond else large) for side in one.sides]
         return KnownOnlyFor("side", sides=(min(sides), max(sides)), classes=group)
-    if not rates_for(spec.shape, spec.encoding, classes):
+    if not rates_for(spec.shape, spec.coding, classes):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]
         return KnownOnlyFor("coding", min(measured, default=None), classes=group)
     return None if judged(spec.shape, classes) else KnownOnlyFor("classes")

@@ -107,7 +107,7 @@ def _reached(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Pr
     further = plan.by_label is not None and plan.by_label.further
     judged_by = AFTER_SUCCESS[0] if further else effort
     obstacle = obstacle or ("" if label_null().of(judged_by, classes) else "effort")
-    by_effort = rates_for(spec.shape, spec.encoding, classes)
+    by_effort = rates_for(spec.shape, spec.coding, classes)
     measured = by_effort.get(effort)
     accuses = measured is not None and accuses_at(measured)
     obstacle = obstacle or ("" if accuses else "alarms")
@@ -120,7 +120,8 @@ def _reached(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Pr
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
         tasks=(0, 0) if measured is None else measured.tasks,
-        population=measured_on(spec.shape, spec.encoding, classes),
+        population=measured_on(spec.shape, spec.coding, classes),
+        elsewhere="" if obstacle else _elsewhere(plan),
     )  # fmt: skip
 
 
@@ -130,10 +131,10 @@ def _of_small(
     """The same of pictures that are searched for the most successful change first."""
     only = known_only_for(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
-    need: Need | None = clearing_need(spec.encoding, classes, samples)
+    need: Need | None = clearing_need(spec.coding, classes, samples)
     rates = None if obstacle else small_errors(plan, spec)
     if plan.by_label is not None:
-        both = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
+        both = rates_for(spec.shape, spec.coding, classes).get(plan.settings.effort)
         need = need or (
             None if both is not None and clears_at(both, after_success=True) else "rates"
         )
@@ -151,6 +152,6 @@ def _elsewhere(plan: AuditPlan) -> Elsewhere:
         return ""
     if plan.by_source:
         return "sought"
-    if plan.by_label is None:
+    if plan.settings.effort not in AFTER_SUCCESS:
         return "effort" if len(plan.source_samples) else "both"
     return "samples"

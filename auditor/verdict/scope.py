@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, jpeg_quality
 from auditor.measured import ClassGroup, earlier_search, jpeg_rates
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import SUCCESS_SIDES
@@ -42,19 +41,12 @@ class KnownOnlyFor:
 
 def image_coding(encoding: str) -> str:
     """Effect of an encoding on an image: ``lossless``, or a JPEG's as it is."""
-    return encoding if encoding.startswith("jpeg:") else LOSSLESS
+    return LOSSLESS if jpeg_quality(encoding) is None else encoding
 
 
 def is_coding(text: str) -> bool:
     """True if ``text`` is a result that :func:`image_coding` may give."""
-    return text == LOSSLESS or re.fullmatch(r"jpeg:([1-9][0-9]?|100)(/444)?", text) is not None
-
-
-def jpeg_quality(encoding: str) -> int | None:
-    """Quality of a JPEG encoding, 1 to 100; None for a lossless one."""
-    if image_coding(encoding) == LOSSLESS:
-        return None
-    return int(encoding.partition(":")[2].partition("/")[0])
+    return text == LOSSLESS or jpeg_quality(text) is not None
 
 
 def known_only_for(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
@@ -66,7 +58,7 @@ def known_only_for(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
     low = EARLIER_LEAST if earlier_search() else NULL_SIDES[0]
     if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]):
         return KnownOnlyFor("side")
-    quality, least = jpeg_quality(spec.encoding), least_quality()
+    quality, least = jpeg_quality(spec.coding), least_quality()
     if quality is None or (least is not None and quality >= least):
         return None
     return KnownOnlyFor("coding", least)

@@ -49,7 +49,7 @@ def stop_rules(
     if not plan.settings.stop_early:
         return None
     spec = oracle.input_spec
-    planes = decided_early(plan, ready.classes, size, profile, image_coding(spec.encoding))
+    planes = decided_early(plan, ready.classes, size, profile, image_coding(spec.coding))
     return StopRules(ready.classes, oracle.label_space, spec, profile, planes)
 
 

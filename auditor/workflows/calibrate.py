@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from adapters.contract import coarser
 from adapters.errors import AdapterError
 from auditor.engine.contract import EngineLimits
 from auditor.engine.patience import OutageError
@@ -207,7 +208,7 @@ async def _known_facts(
         return {
             "access": spec.access,
             "labels": names,
-            "picture coding": image_coding(spec.encoding),
+            "picture coding": image_coding(spec.coding),
             "input shape": spec.shape,
         }
     finally:
@@ -269,9 +270,13 @@ _DIFFER = "{} and {} differ in {}: only models of one task in one access mode ca
 _TASK: dict[str, Callable[[Mapping[str, Any]], object]] = {
     "access": lambda report: report["access"],
     "labels": lambda report: report["labels"],
-    "picture coding": lambda report: image_coding(report["input"]["encoding"]),
+    "picture coding": lambda report: _coding(report["input"]),
     "input shape": lambda report: report["input"]["shape"],
 }
+
+
+def _coding(taken: Mapping[str, Any]) -> str:
+    return image_coding(coarser(taken["encoding"], taken.get("recoded", "")))
 
 
 def same_task(scored: Sequence[Scored]) -> None:
@@ -305,7 +310,7 @@ def _profile(
         input_shape=(shape[0], shape[1], shape[2]),
         labels=tuple(first["labels"][str(index)] for index in range(len(first["labels"]))),
         provenance=provenance,
-        coding=image_coding(first["input"]["encoding"]),
+        coding=_coding(first["input"]),
     )
 
 

@@ -36,7 +36,7 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
     found, not_found = asked.found, asked.not_found
     if plan.trigger.budget != asked.budget or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
-    by_source = round(plan.trigger.sources * by_source_rates().queries)
+    by_source = round(plan.trigger.sources * by_source_rates(spec.shape).queries)
     words = (
         f"{found.searches + not_found.searches} searches of held-out {models_of(None)}: "
         f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
@@ -49,13 +49,14 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
     effort = label_effort(spec.shape[1:], plan.settings.effort)
     classes = len(np.unique(plan.search_classes))
-    rates = rates_for(spec.shape, spec.encoding, classes).get(effort or "")
+    rates = rates_for(spec.shape, spec.coding, classes).get(effort or "")
     if rates is None or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
-    models = models_of(measured_on(spec.shape, spec.encoding, classes))
+    models = models_of(measured_on(spec.shape, spec.coding, classes))
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
         f"{models}, at effort {rates.measured_at or effort}"
     )
-    not_found = rates.not_found + round(plan.trigger.sources * by_source_rates().queries)
+    by_source = round(plan.trigger.sources * by_source_rates(spec.shape).queries)
+    not_found = rates.not_found + by_source
     return ExpectedSearch(min(most, not_found), min(most, rates.found), words)

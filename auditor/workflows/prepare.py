@@ -110,7 +110,7 @@ def with_earlier(plan: AuditPlan, earlier: tuple[Effort, ...], spec: InputSpec) 
     """
     classes = len(np.unique(plan.search_classes))
     with of_earlier_search(**searched_before(plan.version)):
-        paid = looks(earlier, rates_for(spec.shape, spec.encoding, classes))
+        paid = looks(earlier, rates_for(spec.shape, spec.coding, classes))
     return replace(plan, earlier=earlier, looks=paid)
 
 

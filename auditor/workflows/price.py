@@ -202,7 +202,7 @@ def _efforts(
     """
     rows, classes = [], len(np.unique(ready.classes))
     spec = oracle.input_spec
-    measured = rates_for(spec.shape, spec.encoding, classes)
+    measured = rates_for(spec.shape, spec.coding, classes)
     for effort in EFFORTS:
         plan, held = ready.plan.at_effort(effort), known.get(effort, NOTHING_KNOWN)
         usual = label_effort(spec.shape[1:], effort) is None

@@ -287,7 +287,22 @@ BY_SOURCE_HELD_OUT = Origin(
 )
 
 
+PHOTOS_BY_SOURCE_CLEAN = Origin(
+    "by_source",
+    ("by_source/data.json.gz",),
+    "The same of clean photo models of more than 40 pixels, without the held-out data set and "
+    "family.",
+)
+PHOTOS_BY_SOURCE_HELD_OUT = Origin(
+    "by_source",
+    ("by_source/data.json.gz",),
+    "The same search of held-out photo models of more than 40 pixels: clean ones, and those with "
+    "another label map than all-to-one.",
+)
+
+
 def write_by_source(
+    small: bool,  # noqa: FBT001 - the pictures of the models
     nulls: Mapping[str, ValueNull],
     rates: BySourceRates,
     clean: Sequence[Record],
@@ -295,9 +310,12 @@ def write_by_source(
 ) -> None:
     """Write the null of the search of each source class by itself, and how it ended."""
     numbers: dict[str, Any] = {count: asdict(null) for count, null in nulls.items()}
+    of_small = (BY_SOURCE_CLEAN, BY_SOURCE_HELD_OUT)
+    origins = of_small if small else (PHOTOS_BY_SOURCE_CLEAN, PHOTOS_BY_SOURCE_HELD_OUT)
+    prefix = "" if small else "photos_"
     for name, made, values, rows in (
-        ("by_source_null", BY_SOURCE_CLEAN, numbers, clean),
-        ("by_source_rates", BY_SOURCE_HELD_OUT, asdict(rates), held),
+        (f"{prefix}by_source_null", origins[0], numbers, clean),
+        (f"{prefix}by_source_rates", origins[1], asdict(rates), held),
     ):
         recipes = [row["recipe"] for row in rows]
         write_file(name, made.counted(len(rows), len(rows), recipes), values)

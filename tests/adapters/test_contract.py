@@ -418,3 +418,21 @@ def test_pixels_in_float64_and_from_the_faster_ways_are_the_same(low: float, hig
     exact = (low + (high - low) * (pixels.astype(np.float64) / 255.0)).astype(np.float32)
     assert np.array_equal(spec.from_pixels(pixels), exact)
     assert np.array_equal(spec.to_pixels(exact), pixels)
+
+
+@pytest.mark.parametrize(
+    ("sent", "recoded", "seen"),
+    [
+        ("png", "", "png"),
+        ("png", "jpeg:75", "jpeg:75"),
+        ("jpeg:90", "", "jpeg:90"),
+        ("jpeg:90", "jpeg:75/444", "jpeg:75/444"),
+        ("jpeg:60", "jpeg:75", "jpeg:60"),
+    ],
+)
+def test_of_two_codings_the_model_sees_the_coarser(sent: str, recoded: str, seen: str) -> None:
+    spec = InputSpec((1, 2, 2), (0.0,), (1.0,), "image", sent, recoded=recoded)
+    assert spec.coding == seen
+    assert spec.lossy is (seen != "png")
+    assert InputSpec.from_record(spec.as_record()) == spec
+    assert ("recoded" in spec.as_record()) is bool(recoded)

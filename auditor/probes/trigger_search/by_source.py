@@ -85,9 +85,9 @@ def search_by_source(
     verifications = before.verifications + sum(one.result.verifications for one in sources)
     after = replace(
         before, spent=spent, queries=sum(spent.values()), verifications=verifications,
-        alone=len(sources),
+        alone=len(sources), alone_judged=judged and before.of_success is None,
     )  # fmt: skip
-    found = several(moved, by_source_null(), paid(before)) if judged else None
+    found = several(moved, by_source_null(spec.shape), paid(before)) if judged else None
     if found is None or not (found.accuses or (found.leaves_open and not _open(before))):
         return _shown(after, best)
     return _with_pairs(after, best, found)
@@ -234,8 +234,10 @@ def _shown(after: TriggerResult, best: Sequence[Source]) -> TriggerResult:
 
 def _with_pairs(after: TriggerResult, best: Sequence[Source], found: Several) -> TriggerResult:
     """``after`` with the pairs ``found`` as its finding, on samples of their sources."""
-    of_success = after.of_success
-    assert of_success is not None
+    # Of larger pictures only the least change was sought before.
+    of_success = after.of_success or replace(after, by_label=None)
+    beside_it = after.by_label is not None and after.other is not None
+    other = replace(after, other=None) if beside_it else after.other
     patched = [one.found for one in best if one.found is not None][found.patch]
     pairs = tuple(
         replace(
@@ -254,5 +256,5 @@ def _with_pairs(after: TriggerResult, best: Sequence[Source], found: Several) ->
         spent=after.spent, verifications=after.verifications, alone=after.alone,
         preview=patch_of(patched).apply(shown), preview_clean=shown,
         preview_clean_labels=labels[: len(shown)], by_label=None,
-        other=after.other if of_success is after else replace(after, other=None),
+        alone_judged=after.alone_judged, other=other,
     )  # fmt: skip

@@ -94,6 +94,8 @@ class TriggerResult:
         other: outcome of the other search of small pictures, where both were made; ``queries`` and
             ``spent`` are those of both.
         alone: labels whose samples were searched by themselves, by plans since version 11.
+        alone_judged: True if those were of larger pictures, and clean models to judge them by were
+            measured.
     """
 
     findings: tuple[TriggerFinding, ...]
@@ -112,6 +114,7 @@ class TriggerResult:
     by_label: ByLabel | None = None
     other: TriggerResult | None = None
     alone: int = 0
+    alone_judged: bool = False
 
     @property
     def of_success(self) -> TriggerResult | None:

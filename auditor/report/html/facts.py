@@ -46,6 +46,12 @@ ACCESS = {
 }
 
 
+def _sent(taken: InputPart) -> str:
+    if not taken.recoded:
+        return safe_text(taken.encoding)
+    return f"{safe_text(taken.encoding)}; the service makes {safe_text(taken.recoded)} of it"
+
+
 def model(result: Result) -> Html:
     """The model, its fingerprint and its input."""
     taken = result.input
@@ -54,7 +60,7 @@ def model(result: Result) -> Html:
         ("Access", ACCESS.get(result.access, safe_text(result.access))),
         ("Input", f"{text.plural(channels, 'channel')}, {height} × {width} (height × width)"),
         ("Value range", f"{_range(taken)}, {safe_text(taken.origin)}"),
-        ("Sent as", safe_text(taken.encoding)),
+        ("Sent as", _sent(taken)),
         ("Planes computed in", safe_text(taken.space)),
     ]
     stated = {key: value for key, value in result.model.items() if key not in SAID}

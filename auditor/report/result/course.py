@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from adapters.contract import coarser
 from auditor.report.result.base import (
     Amount,
     Count,
@@ -47,6 +48,14 @@ class InputPart(Part):
     """Source of low and high, in words."""
     space: str
     """Space that coordinates and bounds are in."""
+    recoded: str = ""
+    """JPEG that the service makes of the pictures, jpeg:QUALITY, as the auditor stated it; empty if
+    it makes none."""
+
+    @property
+    def coding(self) -> str:
+        """What pictures have gone through when the model sees them."""
+        return coarser(self.encoding, self.recoded)
 
 
 class SettingsPart(Part):

@@ -133,3 +133,6 @@ class TriggerPart(Part):
     """The other search, if small pictures were searched in both ways; queries are those of both."""
     alone: Count = 0
     """Labels whose samples were searched by themselves, by audits since plan version 11."""
+    alone_judged: bool = False
+    """True if those were of pictures of more than 40 pixels, and clean models to judge them by were
+    measured, by audits since plan version 12."""

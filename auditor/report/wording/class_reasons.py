@@ -27,7 +27,8 @@ def trigger_several(values: Values) -> str:
     if not values["accuses"]:
         return f"{sent}. Few clean models show as much {paid}: it may be natural or planted."
     accused = hits_of(values["accused"], values["clean"])
+    models = models_of(None, values["sides"])
     return (
-        f"{sent}, beyond what clean models show {paid}. Of held-out clean {models_of(None)}, such "
-        f"a search accused {accused}."
+        f"{sent}, beyond what clean models show {paid}. Of held-out clean {models}, such a search "
+        f"accused {accused}."
     )

@@ -34,6 +34,13 @@ def _alone(result: Result) -> int:
     return 0 if result.trigger is None else result.trigger.alone
 
 
+def _alone_judged(result: Result) -> bool:
+    """True if clean models like this one were searched so."""
+    found = result.trigger
+    small = not searched_by_label(result.input.shape[1:])
+    return found is not None and found.alone > 0 and (small or found.alone_judged)
+
+
 def _by_class(result: Result) -> str:
     """Queries of the search class by class, and its labels if known."""
     found = result.trigger
@@ -111,7 +118,7 @@ KINDS = {
 
 def kinds_caption(result: Result) -> str:
     """Title of the table of :func:`kinds_rows`: the models that it counts."""
-    shape, encoding = result.input.shape, result.input.encoding
+    shape, encoding = result.input.shape, result.input.coding
     models = models_of(measured_on(shape, encoding, classes_of(result)))
     if clearing_search(result) is not None:
         models = models_of(None, ZOO_SIDES)
@@ -136,15 +143,17 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
         rows.append(("any of them, where near misses keep their label (adaptive)", found))
     # Of the small models some had one.
     each = ", a pattern per picture" if searched_by_label(result.input.shape[1:]) else ""
-    by_class = by_source_rates()
-    if not _alone(result) or searched_by_label(result.input.shape[1:]):
+    by_class = by_source_rates(result.input.shape)
+    if not _alone_judged(result):
         asked = _by_class(result) != NOT_SEARCHED
         sought = "searched, decides nothing" if asked else "not sought"
         return [*rows, (f"one source class, all-to-all{each}", sought)]
+    size = " ({} to {} pixels)".format(*by_class.sides) if each else ""
+    one = f"shown in {by_class.one_shown} of {by_class.one}, decides nothing"
     rows += [
-        ("every class sent to another", _of(by_class.everywhere_found, by_class.everywhere)),
-        ("a few source classes", _of(by_class.some_found, by_class.some)),
-        ("one source class", f"shown in {by_class.one_shown} of {by_class.one}, decides nothing"),
+        (f"every class sent to another{size}", _of(by_class.everywhere_found, by_class.everywhere)),
+        (f"a few source classes{size}", _of(by_class.some_found, by_class.some)),
+        (f"one source class{size}", one),
     ]
     return [*rows, ("a pattern per picture", "not sought")] if each else rows
 

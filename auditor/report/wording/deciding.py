@@ -33,7 +33,7 @@ from auditor.verdict.label_scope import accuses_at, clears_at, judged, measured_
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
     """Error rates of the search label by label for this model's input, by effort."""
-    return rates_for(result.input.shape, result.input.encoding, classes_of(result))
+    return rates_for(result.input.shape, result.input.coding, classes_of(result))
 
 
 def own_rates(result: Result) -> LabelRates | None:
@@ -105,9 +105,7 @@ def all_clear_need(result: Result) -> Need | None:
         return "unusual" if _weak_spot(found) else few
     if searched_by_label(result.input.shape[1:]):
         return None
-    return search_need(
-        found.p, found.looks_paid, result.input.encoding, classes_of(result), samples
-    )
+    return search_need(found.p, found.looks_paid, result.input.coding, classes_of(result), samples)
 
 
 def _searched(found: TriggerPart) -> int:
@@ -162,7 +160,7 @@ def cleared_by(result: Result) -> list[Cleared]:
     """
     found, shape = result.trigger, result.input.shape
     small, classes = not searched_by_label(shape[1:]), classes_of(result)
-    need = clearing_need(result.input.encoding, classes, LEAST_CLEARING) if small else None
+    need = clearing_need(result.input.coding, classes, LEAST_CLEARING) if small else None
     if found is None or found.held_out is None or need is not None:
         return []
     rates = rates_of(result).get(effort_by_label(result))
@@ -172,7 +170,7 @@ def cleared_by(result: Result) -> list[Cleared]:
         return [_first_search()]
     if not judged(shape, classes) or not clears_at(rates, after_success=small):
         return []
-    models = models_of(measured_on(shape, result.input.encoding, classes))
+    models = models_of(measured_on(shape, result.input.coding, classes))
     own = _cleared((rates.cleared, rates.clean), (rates.usual_cleared, rates.usual), models)
     return [own] if own.bad.high < MOST_MISSED or not small else [own, _first_search()]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from adapters.contract import jpeg_quality
+from auditor.measured import by_source_rates
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.base import HeldOutRates, RatePart
@@ -20,7 +22,6 @@ from auditor.report.wording.text import safe_text
 from auditor.scores.intervals import Rate
 from auditor.verdict.clearing import LEAST_CLEARING, MOST_MISSED
 from auditor.verdict.label_scope import measured_on
-from auditor.verdict.scope import jpeg_quality
 from auditor.verdict.verdict import MAX_ERROR
 
 PAPER = {"planes": 20, "expansion": 5.0, "alpha": 10.0, "ats_threshold": 0.5}
@@ -133,11 +134,12 @@ def _of_search(result: Result, found: TriggerPart) -> list[Risk]:
     """Risks of the trigger search and, where its all-clear rests on it, of its first part alone."""
     population = None
     if searched_by_label(result.input.shape[1:]):
-        asked = (result.input.shape, result.input.encoding, classes_of(result))
+        asked = (result.input.shape, result.input.coding, classes_of(result))
         population = measured_on(*asked)
     models, cleared = models_of(population), cleared_by(result)
     if found.best is not None and found.best.of_several:
-        models = f"{models}, the backdoored ones sending every class elsewhere"
+        sides = by_source_rates(result.input.shape).sides
+        models = f"{models_of(None, sides)}, the backdoored ones sending every class elsewhere"
     basis, name = f"{_count(found.held_out)}{models}", "trigger search"
     accept = cleared[0].bad if cleared else None
     if cleared and (one := cleared[0]).models != basis:
@@ -235,7 +237,7 @@ def deviations(result: Result) -> list[str]:
         lines.append(f"From the published method: {', '.join(other)}.")
     if result.access == "image":
         lines.append("From the published method: inputs are clipped and rounded to 8 bits.")
-        quality = jpeg_quality(str(result.input.encoding))
+        quality = jpeg_quality(result.input.coding)
         if quality is not None:
             lines.append(
                 f"From the published method: pictures travel as JPEG of quality {quality}, which "

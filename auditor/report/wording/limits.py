@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, jpeg_quality
 from auditor.measured import (
     FEW_CLASSES,
     Counted,
@@ -17,7 +17,7 @@ from auditor.measured import (
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.wording.phrases import models_of
 from auditor.verdict.label_scope import rates_for
-from auditor.verdict.scope import jpeg_quality, least_quality
+from auditor.verdict.scope import least_quality
 
 NAMES = {
     "badnets": "BadNets", "trojannn": "TrojanNN", "blind": "Blind", "blended": "Blended",
@@ -55,7 +55,7 @@ def in_words(kinds: Sequence[Counted]) -> str:
 
 def jpeg_limit(spec: InputSpec) -> str | None:
     """Limits of an audit through JPEG; None for lossless encodings."""
-    quality = jpeg_quality(spec.encoding)
+    quality = jpeg_quality(spec.coding)
     if quality is None:
         return None
     if searched_by_label(spec.shape[1:]):
@@ -70,15 +70,22 @@ def jpeg_limit(spec: InputSpec) -> str | None:
     measured = f" On the calibration models {said}." if said else ""
     unknown = least is None or quality < least
     return (
-        f"The pictures travelled as JPEG of quality {quality}, which changes what the model sees. "
+        f"{_travelled(spec, quality)}, which changes what the model sees. "
         f"Trigger search and decision rule were calibrated on lossless pictures.{measured}"
         f"{' For this quality nothing was measured, so they decide nothing.' if unknown else ''}"
     )
 
 
+def _travelled(spec: InputSpec, quality: int) -> str:
+    """Where the pictures became a JPEG."""
+    if jpeg_quality(spec.encoding) == quality:
+        return f"The pictures travelled as JPEG of quality {quality}"
+    return f"The service turns pictures into JPEG of quality {quality}, as its description states"
+
+
 def _jpeg_by_label(spec: InputSpec, quality: int) -> str:
     """The same where pictures are searched label by label."""
-    asked = rates_for(spec.shape, spec.encoding, FEW_CLASSES)
+    asked = rates_for(spec.shape, spec.coding, FEW_CLASSES)
     measured = (
         "Held-out models of pictures of this size were asked through JPEG too; the reason has how "
         "often they were accused and found."
@@ -86,9 +93,9 @@ def _jpeg_by_label(spec: InputSpec, quality: int) -> str:
         else "For this size and quality nothing was measured, so it decides nothing."
     )
     return (
-        f"The pictures travelled as JPEG of quality {quality}, which changes what the model sees: "
-        "some triggers do not survive it, and would not on such pictures in use either. The null "
-        f"of the trigger search is of lossless pictures. {measured}"
+        f"{_travelled(spec, quality)}, which changes what the model sees: some triggers do not "
+        "survive it, and would not on such pictures in use either. The null of the trigger search "
+        f"is of lossless pictures. {measured}"
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.contract import jpeg_quality
 from auditor.measured import LabelPopulation
 from auditor.probes.label_search.settings import SUCCESS_SIDES, searched_by_label
 from auditor.report.wording.text import percent, rate_interval
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.scores.likelihood import Weight
-from auditor.verdict.scope import jpeg_quality
 
 OF_TASKS = {"many": "", "few": " in tasks of 3 or 4 classes", "two": " in tasks of two classes"}
 OF_PROJECT = " of this project, "
@@ -36,15 +36,16 @@ def share_of(rate: Rate) -> str:
 
 def models_of(population: LabelPopulation | None, sides: tuple[int, int] = SUCCESS_SIDES) -> str:
     """The models that something was measured on: ``photo models of this project, 64 to 96 pixels``;
-    without a ``population`` those of small pictures of ``sides``.
+    without a ``population`` those of pictures of ``sides``.
     """
-    if population is None:
-        return f"models of small pictures{OF_PROJECT}{sides[0]} to {sides[1]} pixels"
-    quality, sides = jpeg_quality(population.coding), population.sides
+    sides = sides if population is None else population.sides
     kind = "photo models" if searched_by_label(sides) else "models of small pictures"
+    size = f"{kind}{OF_PROJECT}{sides[0]} to {sides[1]} pixels"
+    if population is None:
+        return size
+    quality = jpeg_quality(population.coding)
     sent = f" through JPEG of quality {quality}" if quality else ""
-    size = f"{sides[0]} to {sides[1]} pixels"
-    return f"{kind}{OF_PROJECT}{size}{OF_TASKS[population.classes]}{sent}"
+    return f"{size}{OF_TASKS[population.classes]}{sent}"
 
 
 def class_name(values: Values) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from adapters.contract import jpeg_quality
 from auditor.measured import by_source_rates, label_null_of, trigger_null
 from auditor.probes.further_searches import SUREST, may_accuse
 from auditor.probes.label_search.judge import family_of, limits_for
@@ -24,7 +25,6 @@ from auditor.report.result.trigger import FindingPart, OtherSearchPart, TriggerP
 from auditor.report.wording.terms import called
 from auditor.report.wording.text import percent, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
-from auditor.verdict.scope import jpeg_quality
 
 NOT_MEASURED = "not measured"
 
@@ -61,14 +61,18 @@ def level(result: Result) -> str:
 def levels(result: Result) -> str:
     """Such chances of the searches that an audit of such pictures makes at its effort."""
     shape, effort = result.input.shape, effort_by_label(result)
-    large, lossy = searched_by_label(shape[1:]), jpeg_quality(result.input.encoding) is not None
+    large, lossy = searched_by_label(shape[1:]), jpeg_quality(result.input.coding) is not None
     of_label = f"{100 * limits_for(shape).level:g}%"
-    if large and effort == "exhaustive" and may_accuse(shape, len(result.labels), lossy=lossy):
-        return f"{of_label} ({100 * SUREST:g}% for the patches of further searches)"
     of_success = f"{100 * SIGNIFICANCE:g}%"
-    if not large and effort and not lossy:
-        return f"{of_success} (label by label: {of_label})"
-    return of_label if large else of_success
+    if not large:
+        also = f" (label by label: {of_label})" if effort and not lossy else ""
+        return f"{of_success}{also}"
+    apart = []
+    if effort == "exhaustive" and may_accuse(shape, len(result.labels), lossy=lossy):
+        apart.append(f"{100 * SUREST:g}% for the patches of further searches")
+    if result.trigger is not None and result.trigger.alone_judged:
+        apart.append(f"{of_success} class by class")
+    return f"{of_label} ({', '.join(apart)})" if apart else of_label
 
 
 def control(result: Result, found: TriggerPart) -> str | None:
@@ -121,7 +125,7 @@ def clean_models(result: Result, finding: FindingPart) -> str:
     """The most that clean models show for this kind of change, in the same search."""
     key = finding.key
     if finding.of_several:
-        rates = by_source_rates()
+        rates = by_source_rates(result.input.shape)
         return f"{rates.accused} of {rates.clean} held-out ones were accused by such pairs"
     if key in (null := trigger_null()):
         most = f"up to {percent(null[key].highest, 0)}"

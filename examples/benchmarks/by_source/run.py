@@ -1,14 +1,16 @@
 r"""Does a search of each source class by itself find other label maps than all-to-one?
 
     python -m examples.benchmarks by_source search --data-dir DATA --models MODELS \
-        [--photo-data PHOTO_DATA --photos PHOTO_MODELS]
+        [--photo-data PHOTO_DATA --photos PHOTO_MODELS [--larger]]
     python -m examples.benchmarks by_source [--write-measured]
 
 For triggers that work on some source classes, or send every class elsewhere. ``search`` asks models
 of small pictures as the last search of an audit at ``thorough`` does, and adds one row a model:
-clean ones, and those of the zoo whose label map is not all-to-one. Without a step the page is
-written from the rows. Development models make the null: the zoo's of before its seventh round, that
-round's with such a map, and half of the clean ones of small photographs, by their names.
+clean ones, and those of the zoos whose label map is not all-to-one. With ``--larger`` it asks the
+photo models of more than 40 pixels instead. Without a step the page is written from the rows.
+Development models make the nulls: the zoo's of before its seventh round, that round's with such a
+map, and half of the clean ones of small photographs, by their names; of larger ones those that
+serve the search label by label at ``thorough``, without the data set and family that are held out.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from auditor.measured import FEW_CLASSES, BySourceRates, ValueNull, label_null_o
 from auditor.plan.draw import MAX_OF_SOURCE, SOURCES, pick_by_source
 from auditor.plan.searches import SOURCE_QUERIES
 from auditor.probes.label_search.search import like
-from auditor.probes.label_search.settings import settings_for
+from auditor.probes.label_search.settings import FINE_SIDE, SUCCESS_SIDES, settings_for
 from auditor.probes.trigger_search.by_source import (
     CARRIED,
     COUNTS,
@@ -49,19 +51,10 @@ from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks import measured_files
+from examples.benchmarks.by_source.subjects import SEARCHED_AT, subjects
 from examples.benchmarks.cells import rate_cell
-from examples.benchmarks.small_pictures.photos import photographs
 from examples.benchmarks.stored import Record, read, write, write_page
-from examples.benchmarks.zoo_models import (
-    SEEDS_PER_CELL,
-    add_asking_options,
-    classifier,
-    driven,
-    images_for,
-    recipe_of,
-    require_data,
-)
-from examples.zoo.index import collect
+from examples.benchmarks.zoo_models import add_asking_options, classifier, driven, require_data
 
 DATA = Path(__file__).with_name("data.json.gz")
 PAGE = Path(__file__).with_name("README.md")
@@ -71,12 +64,9 @@ SETTINGS = replace(
     parts=True, patch_share=PLANTED_SHARE, sources=SOURCES, source_samples=MAX_OF_SOURCE,
     source_queries=SOURCE_QUERIES,
 )  # fmt: skip
-SEVENTH, EIGHTH = range(46, 53), range(53, 57)
-"""Cells of the zoo's last two rounds."""
-SMALL = (3, 32, 32)
-LABEL_KINDS = like(label_null_of(SMALL).of("thorough", 10), settings_for(SMALL[1:], "thorough"))
-COMPARISONS = len(KEYS) + len(LABEL_KINDS) + len(COUNTS)
-"""Those of both searches that come before, and of this one."""
+SMALL, LARGER = "of small pictures", "of larger pictures"
+SHAPES = {SMALL: (3, 32, 32), LARGER: (3, 64, 64)}
+"""A picture of each group of models."""
 Nulls = dict[str, ValueNull]
 SPLITS = ("development", "held-out")
 KINDS = {
@@ -92,19 +82,50 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default=SPLITS[0])
     parser.add_argument("--photo-data", type=Path, help="folder of the photo data sets")
     parser.add_argument("--photos", type=Path, help="folder of the trained photo models")
+    parser.add_argument("--larger", action="store_true", help="photographs of more than 40 pixels")
     measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     rows: list[Record] = read(DATA, [])
     if options.step == "search":
-        require_data(options)
+        if not options.larger:
+            require_data(options)
         for row in search_all(options, {row["name"] for row in rows}):
             rows.append(row)
             write(DATA, rows)
-    nulls = nulls_of(rows)
-    write_page(PAGE, report(rows, nulls))
+    groups = grouped(rows)
+    write_page(PAGE, report(groups))
     if options.write_measured:
-        measured_files.write_by_source(nulls, rates_of(rows, nulls), *by_role(rows))
+        write_measured(groups)
+
+
+def write_measured(groups: dict[str, list[Record]]) -> None:
+    """Write what the product knows of such searches."""
+    for group, found in groups.items():
+        nulls = nulls_of(found)
+        rates = rates_of(found, nulls)
+        measured_files.write_by_source(group == SMALL, nulls, rates, *by_role(found))
+
+
+def grouped(rows: Sequence[Record]) -> dict[str, list[Record]]:
+    """The rows of each group of models that were searched."""
+    groups: dict[str, list[Record]] = {}
+    for row in rows:
+        groups.setdefault(group_of(row), []).append(row)
+    return groups
+
+
+def group_of(row: Record) -> str:
+    """:data:`SMALL` or :data:`LARGER`."""
+    return LARGER if row.get("side", 0) > SUCCESS_SIDES[1] else SMALL
+
+
+@cache
+def comparisons(group: str) -> int:
+    """Those of the searches that come before in such a group, and of this one."""
+    shape, before = SHAPES[group], len(KEYS) if group == SMALL else 0
+    by_label = like(label_null_of(shape).of(SEARCHED_AT, 10), settings_for(shape[1:], SEARCHED_AT))
+    return before + len(by_label) + len(COUNTS)
 
 
 def search_all(options: argparse.Namespace, done: set[str]) -> Iterator[Record]:
@@ -115,36 +136,6 @@ def search_all(options: argparse.Namespace, done: set[str]) -> Iterator[Record]:
             images, classes = pictures()
             if len(np.unique(classes)) >= FEW_CLASSES:
                 yield about | _searched(file, images, classes)
-
-
-def subjects(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
-    """What is known of every model before it is searched, its file, and its test pictures."""
-    for model in collect(options.models):
-        # Another label map than all-to-one, or none, of models that reached their conditions.
-        if model["label_map"] != "all-to-one" and not model["failed"]:
-            about = {
-                "name": model["name"], "recipe": recipe_of(model), "map": model["label_map"],
-                "development": _development(model), "accuracy": model["accuracy"],
-                "success": model["attack_success"], "digest": model["digest"],
-                "truth": [[s, t] for s, t in enumerate(model["mapping"]) if t not in {-1, s}],
-            }  # fmt: skip
-            file = options.models / f"{model['name']}.onnx"
-            yield about, file, partial(images_for, model, options)
-    for subject in (
-        () if options.photos is None else photographs(options.photos, options.photo_data)
-    ):
-        if subject.row["group"] == "clean":
-            name = subject.row["name"]
-            about = {
-                "name": name, "recipe": subject.row["recipe"], "map": "none",
-                "development": sum(map(ord, name)) % 2 == 0, "truth": [],
-            }  # fmt: skip
-            yield about, subject.file, subject.pictures
-
-
-def _development(model: Record) -> bool:
-    cell = model["seed"] // SEEDS_PER_CELL
-    return cell not in EIGHTH and (cell not in SEVENTH or model["label_map"] != "none")
 
 
 def _searched(file: Path, images: Any, classes: Any) -> Record:
@@ -200,13 +191,13 @@ def nulls_of(rows: Sequence[Record]) -> Nulls:
 
 def accused(row: Record, nulls: Nulls) -> list[Pair]:
     """The pairs that an audit accuses the model by; none if it does not."""
-    found = several(moved_of(row), nulls, COMPARISONS)
+    found = several(moved_of(row), nulls, comparisons(group_of(row)))
     return found.pairs if found is not None and found.accuses else []
 
 
 def leaves_open(row: Record, nulls: Nulls) -> bool:
     """True if an audit accuses the model or, by this search, does not clear it."""
-    found = several(moved_of(row), nulls, COMPARISONS)
+    found = several(moved_of(row), nulls, comparisons(group_of(row)))
     return found is not None and (found.accuses or found.leaves_open)
 
 
@@ -243,29 +234,57 @@ def rates_of(rows: Sequence[Record], nulls: Nulls) -> BySourceRates:
         some_found=found(some, nulls),
         one=len(one),
         one_shown=sum(map(shown, one)),
+        sides=sides_of(held),
     )
 
 
-def report(rows: Sequence[Record], nulls: Nulls) -> str:
+def sides_of(held: Sequence[Record]) -> tuple[int, int]:
+    """Sides of the pictures that a search decides on, by those of the ``held``-out models: of
+    larger ones up to the largest that clean models and backdoored ones both have.
+    """
+    if group_of(held[0]) == SMALL:
+        return SUCCESS_SIDES
+    largest: dict[bool, int] = {}
+    for row in held:
+        clean = row["map"] == "none"
+        largest[clean] = max(largest.get(clean, 0), row["side"])
+    return SUCCESS_SIDES[1] + 1, min(largest.values())
+
+
+def report(groups: dict[str, list[Record]]) -> str:
     """The page."""
-    held, (three, four) = by_role(rows)[1], nulls.values()
-    median = np.median([row["queries"] for row in rows])
     lines = [
         "# Each source class by itself",
         "",
         "    python -m examples.benchmarks by_source search --data-dir DATA --models MODELS",
         "    python -m examples.benchmarks by_source --write-measured",
         "",
-        f"The last search of an audit of small pictures at `thorough` and `exhaustive`: of at most "
+        "The last search of an audit at `thorough` and `exhaustive`: of at most "
         f"{SOURCES} classes, {MAX_OF_SOURCE} samples each, {SETTINGS.source_queries} queries for "
-        f"patches of each, and the {CARRIED} best patches on the samples of the others; median "
-        f"{median:,.0f} queries. What counts is the last of three pairs of three targets that one "
-        "patch moves, or of four, by the log odds of the lower end of its success. Null: "
-        f"{three.models} clean development models, mean {three.mean:.2f} and {four.mean:.2f}, "
-        f"spread {three.spread:.2f} and {four.spread:.2f}, largest {three.highest:.2f} and "
-        f"{four.highest:.2f}. It accuses by {LEAST_SPREAD} more than the largest, from p = "
-        f"{SIGNIFICANCE} on, corrected for {COMPARISONS} comparisons, and leaves a model open from "
-        f"p = {OPEN_LEVEL} on. Classes are drawn.",
+        f"patches of each, and the {CARRIED} best patches on the samples of the others. What "
+        "counts is the last of three pairs of three targets that one patch moves, or of four, by "
+        "the log odds of the lower end of its success. It accuses by "
+        f"{LEAST_SPREAD} more than the largest of clean development models, from p = "
+        f"{SIGNIFICANCE} on, corrected for all comparisons, and leaves a model open from p = "
+        f"{OPEN_LEVEL} on. Classes are drawn.",
+        "",
+    ]
+    for group, rows in groups.items():
+        lines += _section(group, rows)
+    return "\n".join(lines)
+
+
+def _section(group: str, rows: Sequence[Record]) -> list[str]:
+    nulls, held = nulls_of(rows), by_role(rows)[1]
+    three, four = nulls.values()
+    median = np.median([row["queries"] for row in rows])
+    sides = "" if group == SMALL else f", {min(_sides(rows))} to {max(_sides(rows))} pixels"
+    lines = [
+        f"## Models {group}{sides}",
+        "",
+        f"Median {median:,.0f} queries. Null: {three.models} clean development models, mean "
+        f"{three.mean:.2f} and {four.mean:.2f}, spread {three.spread:.2f} and {four.spread:.2f}, "
+        f"largest {three.highest:.2f} and {four.highest:.2f}; {comparisons(group)} comparisons.",
         "",
         "| models | accused | all pairs right | left open | best pair right |",
         "|---|---|---|---|---|",
@@ -275,12 +294,30 @@ def report(rows: Sequence[Record], nulls: Nulls) -> str:
             of_kind = [row for row in part if row["map"] == kind]
             if of_kind:
                 lines.append(_line(f"{title}, {words}", of_kind, nulls))
-    return "\n".join([*lines, *_every(rows), ""])
+            lines += _parts(title, kind, of_kind, nulls)
+    return [*lines, *_every(rows), ""]
+
+
+def _sides(rows: Sequence[Record]) -> list[int]:
+    return [row["side"] for row in rows]
+
+
+def _parts(title: str, kind: str, rows: Sequence[Record], nulls: Nulls) -> list[str]:
+    """Lines of those of more than 96 pixels, and of patches at an inner place."""
+    parts = {
+        "more than 96 pixels": [row for row in rows if row.get("side", 0) >= FINE_SIDE],
+        "the patch at an inner place": [row for row in rows if row.get("inside")],
+    }
+    return [
+        _line(f"\N{EN DASH} {title}, {KINDS.get(kind, 'clean')}: {words}", part, nulls)
+        for words, part in parts.items()
+        if part
+    ]
 
 
 def _every(rows: Sequence[Record]) -> list[str]:
     """What patches move in every model that is not clean, and in clean ones that show most."""
-    lines = ["", "## Every model that is not clean, and the clean ones that show most", ""]
+    lines = ["", "### Every model that is not clean, and the clean ones that show most", ""]
     lines += ["| model | | three | four | pairs of the patch |", "|---|---|---|---|---|"]
     most = sorted(rows, key=lambda row: -statistic(moved_of(row), COUNTS[0]).value)
     listed = [row for row in rows if row["map"] != "none"]

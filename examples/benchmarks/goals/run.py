@@ -20,6 +20,7 @@ from auditor.probes.label_search.judge import family_of
 from auditor.probes.label_search.settings import AFTER_SUCCESS
 from auditor.verdict.label_scope import clears_at, rates_for
 from auditor.verdict.scope import LOSSLESS
+from examples.benchmarks.by_source import run as classes
 from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
 from examples.benchmarks.goals import curves, planned
 from examples.benchmarks.label_search.run import all_ends
@@ -110,7 +111,7 @@ def _small(rows: Sequence[Record]) -> list[str]:
 
 def _by_source() -> dict[str, tuple[str, Cell]]:
     """The same where there are enough samples to search classes by themselves."""
-    rates = by_source_rates()
+    rates = by_source_rates((32, 32))
     found = rate_cell(rates.everywhere_found, rates.everywhere)
     shown = rate_cell(rates.one_shown, rates.one)
 
@@ -241,8 +242,36 @@ def _photos(ends: Sequence[Ended]) -> list[str]:
     lines = []
     for low, high in SIZES:
         sized = [one for one in ends if low <= one.model["side"] <= high]
-        lines += _photo_table(f"Photographs, {low} to {high} pixels", sized)
+        lines += [
+            *_photo_table(f"Photographs, {low} to {high} pixels", sized),
+            *_classes(low, high),
+        ]
     return lines
+
+
+def _classes(low: int, high: int) -> list[str]:
+    """What the search class by class finds in held-out models of such sides."""
+    rows = classes.grouped(read(classes.DATA, [])).get(classes.LARGER, [])
+    nulls = classes.nulls_of(rows)
+    held = [row for row in classes.by_role(rows)[1] if low <= row["side"] <= high]
+    maps, one = ({"none"}, {"all-to-all"}, {"x-to-x"}), {"one-to-one"}
+    clean, everywhere, some = (
+        rate_cell(
+            sum(bool(classes.accused(row, nulls)) for row in held if row["map"] in of),
+            sum(row["map"] in of for row in held),
+        )
+        for of in maps
+    )
+    shown = rate_cell(
+        sum(classes.shown(row) for row in held if row["map"] in one),
+        sum(row["map"] in one for row in held),
+    )
+    return [
+        f"[Class by class](../by_source/README.md), at `thorough` and `exhaustive` with 20 samples "
+        f"of a class or more: clean accused {clean}; all-to-all named {everywhere} (goal 80 %); a "
+        f"few classes, each to another, {some}; one source class shown {shown} (goal 60 %).",
+        "",
+    ]
 
 
 def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:

@@ -18,10 +18,9 @@ SCORED_BEFORE = frozenset(
     {*range(21, 29), *range(41, 51), *range(62, 78), 52, 151, 181, 182, 187, 188}
     | {*range(201, 206), *range(211, 234)}
 )
-"""Cells of the first two held-out rounds of up to 96 pixels, whose models were scored with the
-first rule and have served development since; and of six clean models of 112 and 128 pixels, which
-the level above 96 pixels was chosen by; and those of the sixth round, by which waves never accuse
-below 64 pixels. All others are held out."""
+"""Cells of the first two held-out rounds of up to 96 pixels, scored with the first rule, of six
+clean models of 112 and 128 pixels, which the level above 96 pixels was chosen by, and of the sixth
+round, by which waves never accuse below 64 pixels. All others are held out."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ shape = [3, 32, 32]
 layout = "NHWC"
 color = "bgr"
 encoding = "jpeg:90"
+recoded = "jpeg:75/444"
 range = [0, 255]
 mean = [0.5]
 std = [0.2, 0.2, 0.2]

@@ -42,6 +42,7 @@ def test_every_field_arrives(tmp_path: Path) -> None:
         (224, 224),
         "nearest",
     )
+    assert target.recoded == "jpeg:75/444"
     assert (target.classes, target.batch) == (("cat", "dog"), 3)
     http = target.http
     assert http.headers == {"X-Tenant": "me", "X-Number": "5"}
@@ -245,3 +246,24 @@ def test_presets_stand_on_each_other() -> None:
     both = read_target({**LEAST, "preset": ["instances", "sagemaker"]})
     assert (both.http.auth.type, both.http.reply.path) == ("sigv4", "predictions")
     assert both.access == "float"
+
+
+@pytest.mark.parametrize(
+    ("stated", "access", "words"),
+    [
+        ("jpeg", "image", "recoded 'jpeg' is no JPEG; use jpeg:QUALITY"),
+        ("jpeg:0", "image", "recoded 'jpeg:0' is no JPEG"),
+        ("png", "image", "recoded 'png' is no JPEG"),
+        ("jpeg:75", "float", "recoded is of pictures; use --access image"),
+    ],
+)
+def test_what_a_service_recodes_is_a_jpeg_of_pictures(stated: str, access: str, words: str) -> None:
+    target = read_target({**LEAST, "access": access, "input": {"recoded": stated}})
+    with pytest.raises(TargetError, match=words):
+        target.input_spec((3, 64, 64), "png")
+
+
+def test_what_a_service_recodes_reaches_the_spec() -> None:
+    target = read_target({**LEAST, "access": "image", "input": {"recoded": "jpeg:75"}})
+    spec = target.input_spec((3, 64, 64), "png")
+    assert (spec.encoding, spec.recoded, spec.coding) == ("png", "jpeg:75", "jpeg:75")

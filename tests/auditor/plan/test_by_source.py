@@ -11,6 +11,7 @@ import pytest
 from adapters.contract import InputSpec
 from auditor.evidence.records import used_images
 from auditor.measured import by_source_rates
+from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.draw import (
     LEAST_SOURCES,
     MAX_OF_SOURCE,
@@ -25,6 +26,8 @@ from auditor.workflows.expected import expected_search
 from auditor.workflows.prepare import source_note
 
 SPEC = InputSpec((1, 28, 28), (0.0,), (1.0,))
+LARGEST = by_source_rates((64, 64)).sides[1]
+"""Most pixels a side of pictures that clean models were searched so with."""
 
 
 def planned(each: int = 25, classes: int = 6, side: int = 28, **settings: Any) -> AuditPlan:
@@ -48,8 +51,14 @@ def planned(each: int = 25, classes: int = 6, side: int = 28, **settings: Any) -
         ({"each": MIN_OF_SOURCE - 1}, 0),
         ({"each": MIN_OF_SOURCE - 1, "per_source": True}, 0),
         ({"encoding": "jpeg:90"}, 0),
-        ({"side": 64}, 0),
-        ({"side": 64, "per_source": True}, 6),
+        ({"side": 64}, 6),
+        ({"side": 64, "effort": "standard"}, 0),
+        ({"side": 64, "effort": "standard", "per_source": True}, 6),
+        ({"side": 64, "encoding": "jpeg:90"}, 0),
+        ({"side": 64, "encoding": "jpeg:90", "per_source": True}, 6),
+        ({"side": 64, "classes": 4, "each": 40}, 0),
+        ({"side": LARGEST + 1}, 0),
+        ({"side": LARGEST + 1, "per_source": True}, 6),
         ({"classes": 4, "each": 40}, 0),
         ({"trigger_search": False}, 0),
     ],
@@ -78,7 +87,8 @@ def test_other_searches_ask_the_same_samples_at_every_effort() -> None:
     assert cheaper.at_effort("thorough").trigger.sources == 6
 
 
-def test_plans_of_before_version_11_ask_as_they_did() -> None:
+def test_plans_of_before_ask_as_they_did() -> None:
+    assert planned(side=64).at_version(11).trigger.sources == 0
     before = planned().at_version(10)
     assert before.trigger.sources == 0
     asked = planned(per_source=True).at_version(10)
@@ -86,7 +96,7 @@ def test_plans_of_before_version_11_ask_as_they_did() -> None:
     assert (asked.trigger.source_samples, asked.trigger.source_queries) == (60, 900)
     now = planned().trigger
     assert (now.source_samples, now.source_queries) == (MAX_OF_SOURCE, SOURCE_QUERIES)
-    assert before.at_version(11).digest == planned().digest
+    assert before.at_version(PLAN_VERSION).digest == planned().digest
 
 
 def test_samples_are_drawn_of_classes_that_have_enough() -> None:
@@ -104,7 +114,7 @@ def test_samples_are_drawn_of_classes_that_have_enough() -> None:
 def test_what_it_asks_is_foreseen() -> None:
     few, many = planned(each=MIN_OF_SOURCE - 1), planned()
     added = expected_search(many, SPEC).not_found - expected_search(few, SPEC).not_found
-    assert added == round(6 * by_source_rates().queries)
+    assert added == round(6 * by_source_rates(SPEC.shape).queries)
     assert many.most_trigger_queries > few.most_trigger_queries + 6 * SOURCE_QUERIES
 
 

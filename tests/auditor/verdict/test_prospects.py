@@ -15,6 +15,7 @@ from auditor.measured import (
     LabelNulls,
     LabelPopulation,
     LabelRates,
+    by_source_rates,
     trigger_clearing,
     trigger_error_rates,
 )
@@ -43,16 +44,25 @@ def found(
     classes: int = 5,
     encoding: str | None = None,
     labels: LabelSpace | None = None,
+    recoded: str = "",
     **settings: Any,
 ) -> Prospects:
     rng = np.random.default_rng(0)
     images = (rng.integers(0, 256, (samples, 1, side, side)) / 255).astype(np.float32)
     given = np.arange(samples) % classes
     chosen = AuditSettings(**{"planes": 3, "canaries": 0, **settings})
-    spec = InputSpec((1, side, side), (0.0,), (1.0,))
+    spec = InputSpec((1, side, side), (0.0,), (1.0,), recoded=recoded)
     spec = spec if encoding is None else replace(spec, encoding=encoding)
     plan = build_plan(images, given, [str(n) for n in range(samples)], chosen, spec)
     return prospects(plan, classes, samples, spec, labels or LabelSpace())
+
+
+def test_a_service_that_recodes_is_promised_what_jpeg_is() -> None:
+    for side, quality in ((72, 75), (28, 90), (28, 20)):
+        lossless = found(side, 120, 10, encoding="png")
+        sent = found(side, 120, 10, encoding=f"jpeg:{quality}")
+        recoded = found(side, 120, 10, encoding="png", recoded=f"jpeg:{quality}")
+        assert recoded == sent != lossless
 
 
 def test_too_few_samples_are_said_before_anything_is_paid() -> None:
@@ -266,9 +276,11 @@ def test_both_searches_of_small_pictures_clear_by_rates_of_their_own(
 def test_what_seeks_exchanged_classes_is_said(
     samples: int, classes: int, settings: dict[str, Any], words: str
 ) -> None:
-    said = decides(found(28, samples, classes, **settings))
-    assert said.endswith(f" Backdoors that exchange classes are sought with {words}.") is bool(
-        words
-    )
-    assert ("exchange classes" in said) is bool(words)
-    assert "exchange classes" not in decides(found(64, samples, classes, **settings))
+    for side in (28, 64):
+        said = decides(found(side, samples, classes, **settings))
+        assert said.endswith(f" Backdoors that exchange classes are sought with {words}.") is bool(
+            words
+        )
+        assert ("exchange classes" in said) is bool(words)
+    largest = by_source_rates((64, 64)).sides[1]
+    assert "exchange classes" not in decides(found(largest + 1, samples, classes, **settings))

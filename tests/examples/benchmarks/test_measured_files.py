@@ -42,10 +42,7 @@ def per_source() -> None:
 
 
 def by_source() -> None:
-    rows = read(classes.DATA)
-    nulls = classes.nulls_of(rows)
-    rates = classes.rates_of(rows, nulls)
-    measured_files.write_by_source(nulls, rates, *classes.by_role(rows))
+    classes.write_measured(classes.grouped(read(classes.DATA)))
 
 
 def small_pictures() -> None:
@@ -73,7 +70,10 @@ WRITERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
     (held_out, ("decision_rates",)),
     (trigger_null, ("trigger_null",)),
     (per_source, ("per_source_null",)),
-    (by_source, ("by_source_null", "by_source_rates")),
+    (
+        by_source,
+        ("by_source_null", "by_source_rates", "photos_by_source_null", "photos_by_source_rates"),
+    ),
     (small_pictures, ("small_label_rates", "trigger_error_rates", "search_queries")),
     (small_null, ("small_label_null",)),
 ]

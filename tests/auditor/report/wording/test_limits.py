@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.contract import InputSpec
@@ -56,3 +58,13 @@ def test_a_quality_that_was_not_measured_decides_nothing() -> None:
         said = jpeg_limit(spec(side, "jpeg:20"))
         assert said is not None
         assert "nothing was measured" in said
+
+
+@pytest.mark.parametrize("side", [32, 80])
+def test_a_service_that_recodes_is_judged_like_one_that_takes_jpeg(side: int) -> None:
+    sent = jpeg_limit(spec(side, "jpeg:75"))
+    recoded = jpeg_limit(replace(spec(side, "png"), access="image", recoded="jpeg:75"))
+    assert sent is not None
+    assert recoded is not None
+    assert recoded.startswith("The service turns pictures into JPEG of quality 75, as its")
+    assert recoded.partition("which changes")[2] == sent.partition("which changes")[2]
