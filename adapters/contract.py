@@ -55,11 +55,15 @@ def jpeg_quality(encoding: str) -> int | None:
 
 
 def coarser(sent: str, recoded: str) -> str:
-    """Of the encoding that is ``sent`` and the one that the service makes of it, or none, the one
-    that keeps less: the JPEG, or the one of lower quality.
+    """What is left of pictures ``sent`` in one encoding when the service has made another of them,
+    or none: of two JPEGs the lower quality, in full colour only if both have it.
     """
     codings = [one for one in (sent, recoded) if jpeg_quality(one) is not None]
-    return min(codings, key=lambda one: jpeg_quality(one) or 0, default=sent)
+    if not codings:
+        return sent
+    least = min(quality for one in codings if (quality := jpeg_quality(one)))
+    full = all(one.endswith("/444") for one in codings)
+    return f"jpeg:{least}/444" if full else f"jpeg:{least}"
 
 
 @dataclass(frozen=True, slots=True)

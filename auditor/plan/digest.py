@@ -93,7 +93,8 @@ def lacking_settings(version: int) -> tuple[str, ...]:
     confirming = CONFIRMING if version < CONFIRMS else ()
     parts = ("parts",) if version < SECOND_SEARCH else ()
     share = ("patch_share",) if version < SECOND_BY_LABEL else ()
-    return (*confirming, *parts, *share)
+    carried = ("source_carried",) if version < LARGER_BY_SOURCE else ()
+    return (*confirming, *parts, *share, *carried)
 
 
 def stated_by_label(by_label: LabelSearchSettings, version: int) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import by_source_rates
 from auditor.plan import draw
 from auditor.plan.digest import (
     BY_LABEL,
@@ -40,6 +39,7 @@ from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.searches import (
     deeper_again,
     label_search,
+    measured_by_class,
     measured_by_label,
     most_by_label,
     sources_of_version,
@@ -259,9 +259,8 @@ class AuditPlan:
     def judged_by_source(self) -> bool:
         """True if clean models of such pictures and tasks were searched class by class."""
         sides = self.search_images.shape[2:]
-        low, high = by_source_rates(sides).sides
         known = self.version >= LARGER_BY_SOURCE or not searched_by_label(sides)
-        return known and low <= min(sides) and max(sides) <= high and self.judged_by_label
+        return known and measured_by_class(sides) and self.judged_by_label
 
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
@@ -397,4 +396,4 @@ def _trigger_of(plan: AuditPlan, by_label: LabelSearchSettings | None) -> Trigge
         plan.version, len(np.unique(plan.source_classes)), asked=plan.settings.per_source,
         usual=dear and (small or plan.judged_by_source),
     )  # fmt: skip
-    return trigger_of_version(replace(plan.trigger, sources=sources), plan.version)
+    return trigger_of_version(replace(plan.trigger, sources=sources), plan.version, small=small)

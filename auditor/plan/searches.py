@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import FEW_CLASSES
+from auditor.measured import FEW_CLASSES, by_source_rates, label_rates
 from auditor.plan import draw
 from auditor.plan.digest import (
     BOTH_SEARCHES,
@@ -16,6 +17,7 @@ from auditor.plan.digest import (
     BY_SOURCE,
     CONFIRMS,
     FOCUSED,
+    LARGER_BY_SOURCE,
     MORE_NULLS,
     REPEATED,
     SECOND_BY_LABEL,
@@ -49,8 +51,8 @@ def trigger_search(images: NDArray[np.float32], spec: InputSpec | None) -> Trigg
     return TriggerSettings(parts=True, patch_share=PLANTED_SHARE, two_toned=tones)
 
 
-def trigger_of_version(trigger: TriggerSettings, version: int) -> TriggerSettings:
-    """``trigger`` as a plan of ``version`` has it."""
+def trigger_of_version(trigger: TriggerSettings, version: int, *, small: bool) -> TriggerSettings:
+    """``trigger`` as a plan of ``version`` has it, of pictures of up to 40 pixels if ``small``."""
     of_version = replace(
         trigger,
         two_toned=trigger.two_toned and version >= CONFIRMS,
@@ -62,7 +64,11 @@ def trigger_of_version(trigger: TriggerSettings, version: int) -> TriggerSetting
         samples, queries = before.source_samples, before.source_queries
     else:
         samples, queries = draw.MAX_OF_SOURCE, SOURCE_QUERIES
-    return replace(of_version, source_samples=samples, source_queries=queries)
+    # Of larger pictures natural patches would leave no turn to planted ones that succeed less.
+    carried = before.source_carried if small or version < LARGER_BY_SOURCE else draw.SOURCES
+    return replace(
+        of_version, source_samples=samples, source_queries=queries, source_carried=carried
+    )
 
 
 def sources_of_version(version: int, classes: int, *, asked: bool, usual: bool) -> int:
@@ -107,6 +113,20 @@ def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> boo
     tasks of so many true ``classes`` ``(n,)``.
     """
     return not (spec is not None and spec.lossy) and len(np.unique(classes)) >= FEW_CLASSES
+
+
+def measured_by_class(sides: Sequence[int]) -> bool:
+    """True if searches of the classes of pictures of such ``sides`` ``(h, w)`` by themselves were
+    measured: of larger ones within one population of the search label by label, as that decides.
+    """
+
+    def within(span: tuple[int, int]) -> bool:
+        return span[0] <= min(sides) and max(sides) <= span[1]
+
+    alike = (one.sides for one in label_rates() if one.classes == "many")
+    return within(by_source_rates(sides).sides) and (
+        not searched_by_label(tuple(sides)) or any(map(within, alike))
+    )
 
 
 def deeper_again(version: int) -> int:

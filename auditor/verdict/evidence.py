@@ -31,7 +31,7 @@ from auditor.verdict.changes import change_values
 from auditor.verdict.clearing import search_need
 from auditor.verdict.combine import Combined, combine
 from auditor.verdict.label_evidence import label_evidence
-from auditor.verdict.label_scope import small_errors
+from auditor.verdict.label_scope import accuses_by_class, small_errors
 from auditor.verdict.natural_labels import NaturalLabels
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import image_coding, known_only_for
@@ -193,7 +193,7 @@ def _of_several(result: TriggerResult, names: LabelSpace, spec: InputSpec) -> Tr
     class by class.
     """
     assert result.best is not None
-    rates = by_source_rates(spec.shape)
+    rates, accuses = by_source_rates(spec.shape), result.suspicious and accuses_by_class(spec.shape)
     values = {
         **change_values(result.best, names),
         "pairs": tuple(_pair(one) for one in result.findings if one.key == SEVERAL),
@@ -202,9 +202,9 @@ def _of_several(result: TriggerResult, names: LabelSpace, spec: InputSpec) -> Tr
         "accused": rates.accused,
         "clean": rates.clean,
         "sides": rates.sides,
-        "accuses": result.suspicious,
+        "accuses": accuses,
     }
-    return TriggerEvidence(result.suspicious, Reason("trigger-several", values), None)
+    return TriggerEvidence(accuses, Reason("trigger-several", values), None)
 
 
 def _trigger_reason(

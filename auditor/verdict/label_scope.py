@@ -18,6 +18,7 @@ from auditor.measured import (
     ErrorRates,
     LabelPopulation,
     LabelRates,
+    by_source_rates,
     label_rates,
     of_plans_since,
     own_effort,
@@ -150,6 +151,12 @@ def accuses_at(rates: LabelRates) -> bool:
     if rates.fragile:
         ends.append((rates.fragile_accused, rates.fragile))
     return max(binomial_rate(*end).high for end in ends) < MAX_ERROR
+
+
+def accuses_by_class(shape: Sequence[int]) -> bool:
+    """True if a search of each class of such pictures by itself may accuse a model."""
+    rates = by_source_rates(shape)
+    return rates.clean > 0 and binomial_rate(rates.accused, rates.clean).high < MAX_ERROR
 
 
 def accusing_effort(rates: Mapping[str, LabelRates]) -> Effort | None:

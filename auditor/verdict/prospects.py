@@ -14,6 +14,7 @@ from auditor.probes.label_search.settings import AFTER_SUCCESS, searched_by_labe
 from auditor.verdict.clearing import LEAST_CLEARING, Need, clearing_need
 from auditor.verdict.label_scope import (
     accuses_at,
+    accuses_by_class,
     accusing_effort,
     clears_at,
     errors_of,
@@ -56,6 +57,7 @@ class Prospects:
         tasks: least and most classes of the models that ``rates`` are of; (0, 0) if not stated.
         size: number of the model's classes, at least; more than that may be unknown.
         open_labels: True if only its answers show its classes.
+        recoded: True if the service turns pictures into JPEG, as its description states.
     """
 
     clears: bool
@@ -72,12 +74,13 @@ class Prospects:
     tasks: tuple[int, int] = (0, 0)
     size: int = 0
     open_labels: bool = False
+    recoded: bool = False
     population: LabelPopulation | None = None
 
     @property
     def accuses(self) -> bool:
         """True if a trigger can be found and the model be suspected for it."""
-        return not self.obstacle
+        return not self.obstacle or self.elsewhere == "sought"
 
 
 def prospects(
@@ -120,8 +123,8 @@ def _reached(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Pr
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
         tasks=(0, 0) if measured is None else measured.tasks,
-        population=measured_on(spec.shape, spec.coding, classes),
-        elsewhere="" if obstacle else _elsewhere(plan),
+        population=measured_on(spec.shape, spec.coding, classes), elsewhere=_elsewhere(plan),
+        recoded=bool(spec.recoded),
     )  # fmt: skip
 
 
@@ -143,12 +146,13 @@ def _of_small(
     clears = not obstacle and need is None
     return Prospects(
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "",
-        elsewhere="" if obstacle else _elsewhere(plan),
+        elsewhere="" if obstacle else _elsewhere(plan), recoded=bool(spec.recoded),
     )  # fmt: skip
 
 
 def _elsewhere(plan: AuditPlan) -> Elsewhere:
-    if not plan.judged_by_source or plan.version < BY_SOURCE:
+    known = plan.judged_by_source and accuses_by_class(plan.search_images.shape)
+    if not known or plan.version < BY_SOURCE or not len(plan.search_samples):
         return ""
     if plan.by_source:
         return "sought"

@@ -10,6 +10,7 @@ import numpy as np
 
 from adapters.contract import InputSpec, LabelOracle
 from auditor.errors import StoreError
+from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import EFFORTS, Effort, label_effort
 from auditor.report.wording.cap import Cap, capped
@@ -185,9 +186,16 @@ async def _known(
 
     found: dict[Effort, Known] = {}
     for effort in followed:
-        at = replace(ready, plan=ready.plan.at_effort(effort))
+        at = replace(ready, plan=_at(ready.plan, effort))
         found[effort] = await known_labels(oracle, at, request.output, request.profile)
     return found
+
+
+def _at(plan: AuditPlan, effort: Effort) -> AuditPlan:
+    """The plan at ``effort``: only the audit that an earlier release began goes on as its own."""
+    if effort == plan.settings.effort:
+        return plan
+    return plan.at_version(PLAN_VERSION).at_effort(effort)
 
 
 def _efforts(
@@ -204,7 +212,7 @@ def _efforts(
     spec = oracle.input_spec
     measured = rates_for(spec.shape, spec.coding, classes)
     for effort in EFFORTS:
-        plan, held = ready.plan.at_effort(effort), known.get(effort, NOTHING_KNOWN)
+        plan, held = _at(ready.plan, effort), known.get(effort, NOTHING_KNOWN)
         usual = label_effort(spec.shape[1:], effort) is None
         found = reach(oracle, ready, plan)
         if found.rates is None or not (effort in measured or (usual and measured)):

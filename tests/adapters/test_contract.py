@@ -426,7 +426,10 @@ def test_pixels_in_float64_and_from_the_faster_ways_are_the_same(low: float, hig
         ("png", "", "png"),
         ("png", "jpeg:75", "jpeg:75"),
         ("jpeg:90", "", "jpeg:90"),
-        ("jpeg:90", "jpeg:75/444", "jpeg:75/444"),
+        ("jpeg:90", "jpeg:75/444", "jpeg:75"),
+        ("jpeg:90/444", "jpeg:90", "jpeg:90"),
+        ("jpeg:90/444", "jpeg:75/444", "jpeg:75/444"),
+        ("png", "jpeg:75/444", "jpeg:75/444"),
         ("jpeg:60", "jpeg:75", "jpeg:60"),
     ],
 )

@@ -40,8 +40,6 @@ a model may call some otherwise."""
 PREVIEWS = 8
 OWN_COMPARISONS = len(KEYS) + len(COUNTS)
 """Comparisons that what leaves a model open pays for, at every effort and however often raised."""
-CARRIED = 4
-"""Patches that are tried on the other labels' samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def search_by_source(
     """
     sources = yield from search_labels(samples, spec, settings, seed, LEAST_OF_LABEL)
     best = sorted(sources, key=lambda one: -one.low)
-    moved = yield from moved_by(best, spec)
+    moved = yield from moved_by(best[: settings.source_carried], best, spec)
     asked = len(samples) + sum(one.result.queries for one in sources) + queries_of(moved)
     spent = {**before.spent, "sources": asked}
     verifications = before.verifications + sum(one.result.verifications for one in sources)
@@ -93,21 +91,24 @@ def search_by_source(
     return _with_pairs(after, best, found)
 
 
-def moved_by(best: Sequence[Source], spec: InputSpec) -> Asking[list[list[Pair]]]:
-    """Try the first sources' patches on the samples of the others.
+def moved_by(
+    carried: Sequence[Source], every: Sequence[Source], spec: InputSpec
+) -> Asking[list[list[Pair]]]:
+    """Try some sources' patches on the samples of the others.
 
     Args:
-        best: the sources, the most successful first.
+        carried: the sources of the patches.
+        every: all sources, the most successful first.
         spec: the model's input.
 
     Returns:
         For each patch the pair of its own source, and then what it does to the others.
     """
     moved = []
-    for one in best[:CARRIED]:
+    for one in carried:
         if one.found is not None:
             own = Pair(one.label, one.found.target, one.found.success)
-            others = [other for other in best if other is not one]
+            others = [other for other in every if other is not one]
             moved.append([own, *(yield from _carried(one.found, others, spec))])
     return moved
 
@@ -216,7 +217,9 @@ def most_by_source(settings: TriggerSettings, samples: int) -> int:
     and three last steps, each with a verification; and what is carried to the others.
     """
     last = settings.last_step + settings.parts_control
-    each = (1 + CARRIED) * settings.source_samples + settings.source_queries + 3 * last
+    each = (
+        (1 + settings.source_carried) * settings.source_samples + settings.source_queries + 3 * last
+    )
     return samples + settings.sources * each if settings.sources else 0
 
 

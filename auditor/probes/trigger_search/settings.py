@@ -88,6 +88,7 @@ class TriggerSettings:
     sources: int = 0  # number of labels, 0 for none
     source_samples: int = 60  # most samples of one label
     source_queries: int = 900  # of one label's turn
+    source_carried: int = 4  # labels' patches that are tried on the other labels' samples
 
     @property
     def least_share(self) -> float:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from adapters.contract import jpeg_quality
 from auditor.measured import (
+    FEW_CLASSES,
     ClearingRates,
     LabelRates,
+    by_source_rates,
     search_queries,
     trigger_clearing,
 )
+from auditor.plan.draw import MIN_OF_SOURCE, SOURCES
+from auditor.plan.searches import measured_by_class
 from auditor.probes.label_search.judge import family_of, limits_for, may_accuse
-from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import TriggerPart
@@ -51,12 +56,18 @@ def tasks_measured(result: Result) -> str:
     where none are stated.
     """
     rates = own_rates(result) if asked_by_label(result) else None
-    if rates is None or not rates.tasks[1]:
+    if rates is None or not rates.tasks[1] or _of_classes(result):
         return ""
     return (
         f"The rates are of models of {class_range(rates.tasks)}."
         f"{more_classes(len(result.labels), rates.tasks)}"
     )
+
+
+def _of_classes(result: Result) -> bool:
+    """True if what is found is a patch that sends several classes to others."""
+    found = result.trigger
+    return found is not None and found.best is not None and found.best.of_several
 
 
 def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
@@ -199,9 +210,9 @@ def ends_of(result: Result, rates: LabelRates) -> str:
     a search for the most successful change leaves open stays so.
     """
     found = result.trigger
-    stays = found is not None and not asked_by_label(result) and (
+    stays = _of_classes(result) or (found is not None and not asked_by_label(result) and (
         found.natural or all_clear_need(result) == "unusual"
-    )  # fmt: skip
+    ))  # fmt: skip
     small = not searched_by_label(result.input.shape[1:])
     if stays or not clears_at(rates, after_success=small):
         return "accuse"
@@ -216,12 +227,24 @@ def further_queries(result: Result, effort: str, rates: LabelRates) -> int:
     small = not searched_by_label(result.input.shape[1:])
     begins = small or (result.settings.effort, effort) == ("thorough", "exhaustive")
     held = result.trigger.queries if begins and result.trigger is not None else 0
-    return max(0, rates.not_found - held)
+    return max(0, rates.not_found + class_queries(result, effort) - held)
+
+
+def class_queries(result: Result, effort: str) -> int:
+    """Queries of the search class by class that an audit at ``effort`` makes too, if there are as
+    many samples of each class as it needs.
+    """
+    shape, classes = result.input.shape, classes_of(result)
+    known = measured_by_class(shape[1:]) and jpeg_quality(result.input.coding) is None
+    enough = result.samples.count >= MIN_OF_SOURCE * classes and classes >= FEW_CLASSES
+    if effort not in AFTER_SUCCESS or not (known and enough):
+        return 0
+    return round(min(SOURCES, classes) * by_source_rates(shape).queries)
 
 
 def search_cost(result: Result) -> int | None:
     """Queries of a search like the audit's that finds nothing; None if that was not measured."""
-    rates = own_rates(result)
+    rates, more = own_rates(result), class_queries(result, result.settings.effort)
     if rates is None and not searched_by_label(result.input.shape[1:]):
-        return round(search_queries().not_found.mean)
-    return None if rates is None else rates.not_found
+        return round(search_queries().not_found.mean) + more
+    return None if rates is None else rates.not_found + more

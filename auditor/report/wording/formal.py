@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from adapters.contract import jpeg_quality
-from auditor.measured import by_source_rates
+from auditor.measured import by_class_errors, by_source_rates
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.base import HeldOutRates, RatePart
@@ -19,7 +19,7 @@ from auditor.report.wording.phrases import OF_PROJECT, ZOO_SIDES, models_of
 from auditor.report.wording.search import asked_by_label, levels
 from auditor.report.wording.terms import deciding, published, score_title
 from auditor.report.wording.text import safe_text
-from auditor.scores.intervals import Rate
+from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.clearing import LEAST_CLEARING, MOST_MISSED
 from auditor.verdict.label_scope import measured_on
 from auditor.verdict.verdict import MAX_ERROR
@@ -137,9 +137,9 @@ def _of_search(result: Result, found: TriggerPart) -> list[Risk]:
         asked = (result.input.shape, result.input.coding, classes_of(result))
         population = measured_on(*asked)
     models, cleared = models_of(population), cleared_by(result)
-    if found.best is not None and found.best.of_several:
-        sides = by_source_rates(result.input.shape).sides
-        models = f"{models_of(None, sides)}, the backdoored ones sending every class elsewhere"
+    several = found.best is not None and found.best.of_several
+    if several:
+        models = _of_maps(result)
     basis, name = f"{_count(found.held_out)}{models}", "trigger search"
     accept = cleared[0].bad if cleared else None
     if cleared and (one := cleared[0]).models != basis:
@@ -149,7 +149,23 @@ def _of_search(result: Result, found: TriggerPart) -> list[Risk]:
         Risk(f"{name}, its first part alone", None, None, one.bad, one.models)
         for one in cleared[1:]
     ]
-    return [_risk(name, found.held_out, accept, basis), *first]
+    alone = [] if several or not found.alone_judged else [_class_by_class(result)]
+    return [_risk(name, found.held_out, accept, basis), *first, *alone]
+
+
+def _class_by_class(result: Result) -> Risk:
+    """Risks of the search class by class, which comes last and may accuse too."""
+    one = by_class_errors(result.input.shape)
+    reject = binomial_rate(one.false_alarms, one.clean)
+    missed = binomial_rate(one.missed, one.backdoored)
+    basis = f"{one.clean + one.backdoored} held-out {_of_maps(result)}"
+    return Risk("search class by class", reject, missed, None, basis)
+
+
+def _of_maps(result: Result) -> str:
+    """The models that searches class by class were measured on."""
+    sides = by_source_rates(result.input.shape).sides
+    return f"{models_of(None, sides)}, the backdoored ones sending every class elsewhere"
 
 
 RISK_HEAD = ("Part of the rule", "False reject", "Missed", "False accept", "Measured on")
@@ -239,8 +255,10 @@ def deviations(result: Result) -> list[str]:
         lines.append("From the published method: inputs are clipped and rounded to 8 bits.")
         quality = jpeg_quality(result.input.coding)
         if quality is not None:
+            sent = jpeg_quality(result.input.encoding) == quality
+            become = "travel as" if sent else "are turned by the service into"
             lines.append(
-                f"From the published method: pictures travel as JPEG of quality {quality}, which "
+                f"From the published method: pictures {become} JPEG of quality {quality}, which "
                 "changes what the model sees."
             )
     if not result.trigger:

@@ -13,7 +13,7 @@ from auditor.verdict.scope import KnownOnlyFor
 ALL_CLEAR_NEEDS = {
     "samples": f"an all-clear needs {LEAST_CLEARING} samples or more",
     "classes": f"an all-clear needs samples of {FEW_CLASSES} classes or more",
-    "coding": "an all-clear needs pictures sent without loss",
+    "coding": "an all-clear needs pictures that reach the model without loss",
     "cap": "an all-clear needs a larger cap on queries",
     "search": "an all-clear needs an audit without --per-source, of which no error rates are known",
 }
@@ -47,19 +47,21 @@ def _decides(found: Prospects) -> str:
             f"shown and decides nothing. {_inside(found, found.only)}"
         )
     if found.obstacle == "alarms":
-        return _alarms(found)
+        return f"{_alarms(found)}{_apart(found)}"
     if found.obstacle == "effort":
         better = found.accusing_effort
         return (
             "What clean models show was not measured at this effort for this number of classes: "
             "what is found is shown and decides nothing."
-            f"{f' With --effort {better} it decides.' if better else ''}"
+            f"{f' With --effort {better} it decides.' if better else ''}{_apart(found)}"
         )
     return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}.{_apart(found)}"
 
 
 def _apart(found: Prospects) -> str:
     """Needs of a search for backdoors that send every class elsewhere."""
+    if found.elsewhere == "sought" and found.obstacle:
+        return " Only a patch that sends several classes to others accuses."
     each = f"{MIN_OF_SOURCE} samples of each class"
     needs = {
         "effort": "--effort thorough", "samples": each, "both": f"--effort thorough and {each}",
@@ -82,6 +84,11 @@ def _more_samples(found: Prospects) -> str:
 
 def _inside(found: Prospects, only: KnownOnlyFor) -> str:
     """A way into what was measured."""
+    if only.limit == "coding" and found.recoded:
+        return (
+            "As long as the service turns pictures into such JPEG no verdict can come of it, only "
+            "of a profile's thresholds."
+        )
     if only.limit == "coding":
         return f"Send such pictures, if the target takes them{_with_effort(found)}."
     if only.limit == "classes":

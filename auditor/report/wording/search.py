@@ -27,6 +27,8 @@ from auditor.report.wording.text import percent, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 
 NOT_MEASURED = "not measured"
+OF_CLASSES = frozenset({PAIR, PAIRS, SEVERAL})
+"""Keys of findings of a search class by class, which move samples of some classes only."""
 
 
 def by_least(finding: FindingPart) -> bool:
@@ -90,7 +92,7 @@ def control(result: Result, found: TriggerPart) -> str | None:
 
 def kinds_tried(found: TriggerPart) -> int:
     """Kinds of change that were tried, by either search."""
-    kinds = sum(one.key not in {PAIR, PAIRS, SEVERAL} for one in found.findings)
+    kinds = sum(one.key not in OF_CLASSES for one in found.findings)
     return kinds + (0 if found.other is None else found.other.kinds)
 
 
@@ -194,8 +196,9 @@ def ranked_targets(result: Result, found: TriggerPart) -> list[str]:
 
 def strongest(found: TriggerPart) -> FindingPart | None:
     """The change that moves most where none leads anywhere; random ones only without any other."""
-    tried = [one for one in found.findings if not by_label(one) or by_least(one)]
-    return max(tried or found.findings, key=lambda one: one.success.rate, default=None)
+    every = [one for one in found.findings if one.key not in OF_CLASSES]
+    tried = [one for one in every if not by_label(one) or by_least(one)]
+    return max(tried or every, key=lambda one: one.success.rate, default=None)
 
 
 def kind_title(finding: FindingPart) -> str:

@@ -240,7 +240,7 @@ LACKS: Mapping[Need | None, str] = {
     "unusual": "One of them is too unusual among clean models to call this one clean.",
     "samples": f"To call the model clean, {LEAST_CLEARING} samples or more are needed.",
     "classes": f"To call the model clean, samples of {FEW_CLASSES} classes or more are needed.",
-    "coding": "To call the model clean, the pictures must travel without loss.",
+    "coding": "To call the model clean, the pictures must reach it without loss.",
 }
 """What keeps a search of small pictures without suspicion from clearing the model."""
 

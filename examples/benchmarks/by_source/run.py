@@ -31,7 +31,6 @@ from auditor.plan.searches import SOURCE_QUERIES
 from auditor.probes.label_search.search import like
 from auditor.probes.label_search.settings import FINE_SIDE, SUCCESS_SIDES, settings_for
 from auditor.probes.trigger_search.by_source import (
-    CARRIED,
     COUNTS,
     LEAST_OF_LABEL,
     Pair,
@@ -147,7 +146,8 @@ def _searched(file: Path, images: Any, classes: Any) -> Record:
         search_labels(samples, spec, SETTINGS, SEED, LEAST_OF_LABEL), labels
     )
     best = sorted(sources, key=lambda one: -one.low)
-    moved = driven(moved_by(best, spec), labels)
+    carried = best if max(spec.shape[1:]) > SUCCESS_SIDES[1] else best[: SETTINGS.source_carried]
+    moved = driven(moved_by(carried, best, spec), labels)
     return {
         "best": [
             [one.label, one.found.target, one.found.success.hits, one.found.success.images]
@@ -261,7 +261,8 @@ def report(groups: dict[str, list[Record]]) -> str:
         "",
         "The last search of an audit at `thorough` and `exhaustive`: of at most "
         f"{SOURCES} classes, {MAX_OF_SOURCE} samples each, {SETTINGS.source_queries} queries for "
-        f"patches of each, and the {CARRIED} best patches on the samples of the others. What "
+        f"patches of each, and the best patches, {SETTINGS.source_carried} of small pictures and "
+        "all of larger ones, on the samples of the others. What "
         "counts is the last of three pairs of three targets that one patch moves, or of four, by "
         "the log odds of the lower end of its success. It accuses by "
         f"{LEAST_SPREAD} more than the largest of clean development models, from p = "

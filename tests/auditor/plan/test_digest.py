@@ -131,14 +131,15 @@ WRITTEN_AS_11 = {
 }
 """Digests of version 11, of before classes of larger pictures were searched by themselves."""
 WRITTEN_NOW = {
-    "paper": "e04d862c7d6f3f24607cdc90f511887354ff87329d7b02a492105eb09a7e26d4",
-    "default": "07fa72c1e7190dc498a27bd8959d75d5e3dcf2e1ca549513fa76869b60daf17d",
-    "larger pictures": "6a4bf8964f581b663532884a44ceb86b3b89e15d133798b9a4b9d14c5371e562",
-    "middle pictures": "0b60b0c11a392c96b87a1b6999d0f6fb7d6b019f4ff6bb2186a89607da2ab962",
-    "large pictures": "d549a21fd30028afdb9732d018e1ce370856440e9b9d661d46ef8d899c6bded7",
-    "small pictures, thorough": "9c3b1697f322286a78e7fa76f7581ccd79f405b11ac9a103f8147d6c502a5a79",
-    "many small, thorough": "d76d3c412c65e6467870046480fba8e05a170ccd0c05afe325677f00d2f0d1bc",
-    "many larger, thorough": "aac0e70ec046157dacd7a250edff5109d7068ec5b7bc65a4042a7387068b3aa8",
+    "paper": "de4ecdeb7863f05d5a4b851f57375b7686855d0dadfe05a883f9a38302995e03",
+    "default": "e6a0bb218a5ecd1b9a1977ebcd1c93e0c3cedc4f2b1e4a208c4f9ee033599f3d",
+    "larger pictures": "7b56fc759eba80d24be9a78aafcc42c5149fc5fd66dcecebb12d17756efcb325",
+    "middle pictures": "d9c536b482b5d7fbd82a9a2a7669ecba72873bb4e90f233f7abfb9ae9b077e4c",
+    "large pictures": "8aadac1fb8b710af0fd0bad9e3634e8d908f9de86f42d5ecdee26d665a6b4af5",
+    "small pictures, thorough": "1bb6f3a4d9162a0abd460f62276d0d4d39211613dfc891d5540d8fc57266339c",
+    "many small, thorough": "a79648aa13c6a1df08d841cdd2d246b61fa9771b781abc75017ebe8e7dbabbe5",
+    "many larger, thorough": "e84cd31b640a377093cdf30578a65cb2a7ffd6fe21fbc5b3a3bf67e2dc577da0",
+    "many larger, thorough": "e84cd31b640a377093cdf30578a65cb2a7ffd6fe21fbc5b3a3bf67e2dc577da0",
 }
 """Digests of version 12: what they cover and how may not change unless the version does."""
 
