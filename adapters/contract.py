@@ -55,8 +55,8 @@ def jpeg_quality(encoding: str) -> int | None:
 
 
 def coarser(sent: str, recoded: str) -> str:
-    """What is left of pictures ``sent`` in one encoding when the service has made another of them,
-    or none: of two JPEGs the lower quality, in full colour only if both have it.
+    """The coding that pictures ``sent`` in one encoding have had once the service has made another
+    of them, or none: of two JPEGs the lower quality, in full colour only if both have it.
     """
     codings = [one for one in (sent, recoded) if jpeg_quality(one) is not None]
     if not codings:
@@ -111,7 +111,7 @@ class InputSpec:
 
     @property
     def coding(self) -> str:
-        """What pictures have gone through when the model sees them, as :func:`coarser` says."""
+        """Coding that pictures have had when the model sees them, as :func:`coarser` says."""
         return coarser(self.encoding, self.recoded)
 
     @property

@@ -72,17 +72,14 @@ class TargetOptions:
         "Deviation of each channel that the caller must divide by. Default: none.",
         metavar="S[,S,S]",
     )
-    shape: str | None = _option(
-        "Input shape. Default: the target's or the samples'.", metavar="C,H,W"
-    )
+    shape: str | None = _option("Input shape. Default: target's or samples'.", metavar="C,H,W")
     layout: Literal["NCHW", "NHWC"] | None = _option("Axis order. Default: what the shape tells.")
     encoding: str | None = _option(
         "How an image travels: png, jpeg:QUALITY[/444], uint8, float32. Default: the target's.",
         metavar="NAME",
     )
     recoded: str | None = _option(
-        "JPEG that the service makes of pictures: jpeg:QUALITY[/444]. Default: the target's.",
-        metavar="NAME",
+        "jpeg:QUALITY[/444] if the service makes JPEG of pictures. Default: none.", metavar="NAME"
     )
     output_name: str | None = _option(
         "Output of a model file or V2 endpoint with the label. Default: the only.", metavar="NAME"
@@ -182,16 +179,13 @@ class MethodOptions:
     PANEL: ClassVar = EXPERT
 
     effort: Literal["quick", "standard", "thorough", "exhaustive"] | None = _option(
-        "Queries that the trigger search may spend if it finds nothing: quick 2,500, standard "
-        "8,000, thorough 30,000 to 50,000, exhaustive 100,000 to 120,000; on pictures of up to 40 "
-        "pixels 6,000, thorough 35,000 to 55,000, exhaustive 110,000 to 130,000. Default: "
-        "standard.",
+        "Queries that the search may spend if it finds nothing: quick 2,500, standard 8,000, "
+        "thorough 30,000 to 50,000, exhaustive 100,000 to 120,000; on pictures of up to 40 pixels "
+        "6,000, thorough 35,000 to 55,000, exhaustive 110,000 to 130,000. Default: standard.",
         metavar="NAME",
         panel=HARD,
     )
-    trigger_search: bool | None = _option(
-        "Search for a universal trigger. Default: yes.", panel=HARD
-    )
+    trigger_search: bool | None = _option("Search for a trigger. Default: yes.", panel=HARD)
     per_source: bool | None = _option(
         "Search each source class by itself too, at any effort: some 20,000 queries more, with "
         "20 samples or more of 3 classes. Default: no, but from thorough on where it decides.",

@@ -54,7 +54,7 @@ class InputPart(Part):
 
     @property
     def coding(self) -> str:
-        """What pictures have gone through when the model sees them."""
+        """Coding that pictures have had when the model sees them."""
         return coarser(self.encoding, self.recoded)
 
 

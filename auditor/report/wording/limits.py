@@ -77,7 +77,7 @@ def jpeg_limit(spec: InputSpec) -> str | None:
 
 
 def _travelled(spec: InputSpec, quality: int) -> str:
-    """Where the pictures became a JPEG."""
+    """A clause that says how pictures became a JPEG."""
     if jpeg_quality(spec.encoding) == quality:
         return f"The pictures travelled as JPEG of quality {quality}"
     return f"The service turns pictures into JPEG of quality {quality}, as its description states"

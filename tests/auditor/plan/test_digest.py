@@ -139,7 +139,6 @@ WRITTEN_NOW = {
     "small pictures, thorough": "1bb6f3a4d9162a0abd460f62276d0d4d39211613dfc891d5540d8fc57266339c",
     "many small, thorough": "a79648aa13c6a1df08d841cdd2d246b61fa9771b781abc75017ebe8e7dbabbe5",
     "many larger, thorough": "e84cd31b640a377093cdf30578a65cb2a7ffd6fe21fbc5b3a3bf67e2dc577da0",
-    "many larger, thorough": "e84cd31b640a377093cdf30578a65cb2a7ffd6fe21fbc5b3a3bf67e2dc577da0",
 }
 """Digests of version 12: what they cover and how may not change unless the version does."""
 

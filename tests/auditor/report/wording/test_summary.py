@@ -196,7 +196,7 @@ def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport
     [
         (0.1, 60, "float", "One of them is too unusual among clean models"),
         (0.9, 40, "float", "To call the model clean, 100 samples or more are needed."),
-        (0.9, 60, "jpeg:90", "To call the model clean, the pictures must travel without loss."),
+        (0.9, 60, "jpeg:90", "To call the model clean, the pictures must reach it without loss."),
     ],
 )
 def test_what_keeps_small_pictures_from_an_all_clear_is_said(

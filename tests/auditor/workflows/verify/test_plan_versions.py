@@ -111,7 +111,10 @@ def test_a_search_of_an_earlier_version_is_asked_again_to_the_last_picture(
     assert again.ready.plan.digest == plan_of(folder)["plan_digest"]
     assert (again.batches, again.inputs_differ) == (batches, 0)
     report = json.loads(todays_words(files.get("report.json")))
-    today = json.loads(without_populations(canonical(again.report)))
+    # Reports name the models of their rates since version 11.
+    today = again.report
+    if version < 11:
+        today = json.loads(without_populations(canonical(again.report)))
     assert again.report["verdict"] == report["verdict"] == verdict
     assert today["verdict_reason"] == report["verdict_reason"]
     assert today["trigger"]["reason"] == report["trigger"]["reason"]
