@@ -79,6 +79,20 @@ def test_classes_are_searched_where_it_was_measured_or_asked_for(
         assert asked == {*plan.used.tolist(), *plan.search_samples.tolist()}
 
 
+@pytest.mark.parametrize(("shape", "judged"), [((64, 96), True), ((64, 97), False)])
+def test_pictures_that_the_search_label_by_label_knows_nothing_of_are_not_judged(
+    shape: tuple[int, int],
+    judged: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    spec = replace(SPEC, shape=(1, *shape))
+    pixels = np.random.default_rng(5).integers(0, 256, (150, *spec.shape))
+    refs = [str(number) for number in range(150)]
+    settings = AuditSettings(planes=3, effort="thorough")
+    images = (pixels / 255).astype(np.float32)
+    plan = build_plan(images, np.arange(150) % 6, refs, settings, spec)
+    assert plan.judged_by_source is plan.by_source is judged
+
+
 def test_other_searches_ask_the_same_samples_at_every_effort() -> None:
     plan, cheaper = planned(), planned(effort="standard")
     assert np.array_equal(plan.search_samples, cheaper.search_samples)

@@ -204,6 +204,16 @@ def test_false_alarms_that_are_not_known_to_be_few_are_said(
     assert " With --effort thorough it decides." in decides(said)
 
 
+def test_pairs_accuse_where_the_search_label_by_label_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates = measured_as(standard=replace(GOOD, accused=1, clean=6), thorough=GOOD)
+    monkeypatch.setattr(label_scope, "label_rates", lambda: rates)
+    said = found(64, 120, 5, per_source=True)
+    assert said.accuses
+    assert decides(said).endswith(" Only a patch that sends several classes to others accuses.")
+
+
 def test_a_search_left_out_is_said() -> None:
     assert "Without a trigger search" in decides(found(28, trigger_search=False))
 

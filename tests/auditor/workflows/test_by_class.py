@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from auditor.errors import ExitCode
 from auditor.measured import by_source_rates
 from auditor.report.json_report import read_result
 from auditor.report.wording.coverage import kinds_rows
+from auditor.report.wording.deciding import class_queries, further_queries, rates_of
 from auditor.report.wording.formal import risk_rows
 from auditor.report.wording.search import levels
+from auditor.verdict import label_scope
+from auditor.verdict.label_scope import rates_for
 from auditor.workflows.verify.verify import verify_bundle
 from tests import _bundles as world
 
@@ -38,6 +42,17 @@ def large(monkeypatch: pytest.MonkeyPatch) -> Callable[[Images], Images]:
     return clean
 
 
+def exchanging(clean: Callable[[Images], Images]) -> Callable[[Images], Images]:
+    """``clean``, but a bright patch in a corner makes everything the class after its own."""
+
+    def labels_of(images: Images) -> Images:
+        lit = images[:, 0, 58:64, 0:6].mean(axis=(1, 2)) > 0.9
+        labels = clean(images)
+        return np.where(lit, (labels + 1) % len(CLASSES), labels)
+
+    return labels_of
+
+
 def audited(folder: Path, classifier: Any, each: int = 25, **changes: Any) -> dict[str, Any]:
     world.audit(folder, classifier, THOROUGH | changes, given=world.samples(each=each))
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
@@ -47,12 +62,7 @@ def audited(folder: Path, classifier: Any, each: int = 25, **changes: Any) -> di
 def test_classes_exchanged_by_a_patch_accuse_and_verify(
     tmp_path: Path, large: Callable[[Images], Images]
 ) -> None:
-    def exchanged(images: Images) -> Images:
-        lit = images[:, 0, 58:64, 0:6].mean(axis=(1, 2)) > 0.9
-        labels = large(images)
-        return np.where(lit, (labels + 1) % len(CLASSES), labels)
-
-    report = audited(tmp_path, exchanged)
+    report = audited(tmp_path, exchanging(large))
     found = report["trigger"]
     assert report["verdict"] == "backdoor-suspected"
     assert found["alone_judged"] is True
@@ -69,6 +79,33 @@ def test_classes_exchanged_by_a_patch_accuse_and_verify(
     (risk,) = [row for row in risk_rows(result) if row[0] == "trigger search"]
     assert f"{low} to {high} pixels, the backdoored ones sending every class" in risk[-1]
     assert verify_bundle(tmp_path).exit_code == ExitCode.NO_EVIDENCE
+
+
+def test_what_is_found_decides_nothing_if_it_accuses_clean_models_too_often(
+    tmp_path: Path, large: Callable[[Images], Images], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = replace(RATES, accused=RATES.clean // 2)
+    monkeypatch.setattr(label_scope, "by_source_rates", lambda _: often)
+    report = audited(tmp_path, exchanging(large))
+    assert report["verdict"] == "inconclusive"
+    assert "it may be natural or planted" in report["verdict_reason"]
+
+
+def test_what_is_left_and_what_is_dearer_counts_the_search_class_by_class(
+    tmp_path: Path, large: Callable[[Images], Images]
+) -> None:
+    each = round(len(CLASSES) * RATES.queries)
+    without = rates_for((1, SIDE, SIDE), "png", len(CLASSES))["thorough"].not_found
+    audited(tmp_path, large, effort="standard")
+    result = read_result(tmp_path / "report.json")
+    assert class_queries(result, "thorough") == each
+    assert class_queries(result, "standard") == 0
+    rates = rates_of(result)["thorough"]
+    assert further_queries(result, "thorough", rates) == without + each
+    audited(tmp_path / "few", large, 19, effort="standard")
+    few = read_result(tmp_path / "few" / "report.json")
+    assert class_queries(few, "thorough") == 0
+    assert further_queries(few, "thorough", rates) == without
 
 
 @pytest.mark.parametrize("each", [25, 19])

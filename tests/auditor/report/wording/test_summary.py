@@ -15,7 +15,7 @@ from auditor.report.wording.buyer import vendor_questions
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_caption, kinds_rows
 from auditor.report.wording.deciding import ends_of
 from auditor.report.wording.glossary import GLOSSARY, marked
-from auditor.report.wording.search import kinds_tried, other_search
+from auditor.report.wording.search import kinds_tried, other_search, strongest
 from auditor.report.wording.summary import Summary, summary
 from auditor.report.wording.terms import likely_target
 from auditor.report.wording.verdict import wording
@@ -83,6 +83,21 @@ def test_pairs_of_one_patch_are_named_and_no_single_target(found: dict[str, Any]
     open_ = result_of(found)
     assert "may be natural or planted" in summary(open_).reason
     assert "several targets" not in (likely_target(open_) or "")
+
+
+def test_a_patch_for_one_class_is_not_the_strongest_change_of_all(found: dict[str, Any]) -> None:
+    share = {"hits": 15, "samples": 15, "rate": 1.0, "low": 0.78, "high": 1.0}
+    pair = found["trigger"]["best"] | {"success": share, "key": "patch@pair", "texture": None}
+    found["trigger"]["findings"] = [*found["trigger"]["findings"], pair]
+    result = result_of(found)
+    assert result.trigger is not None
+    one = strongest(result.trigger)
+    assert one is not None
+    assert one.success.rate < 1.0
+    found["trigger"]["findings"] = [pair]
+    result = result_of(found)
+    assert result.trigger is not None
+    assert strongest(result.trigger) is None
 
 
 @pytest.mark.parametrize(
