@@ -283,13 +283,10 @@ REAL_SIZES_ROUND = (
         "badnets-inside blended sig sticker", keep=0.6),
 )  # fmt: skip
 # The nineteenth round: other label maps than all-to-one, to be searched class by class; the first
-# four cells for choosing, the others to be scored.
+# two cells for choosing, the others to be scored.
 MAPS_ROUND = (
     development(891, "digits", 61, "resnet", "weak", 12, "all-to-all-inside few-to-few all-to-all"),
     development(892, "clothes", 84, "resnet", "weak", 12, "all-to-all few-to-few"),
-    development(905, "digits", 57, "resnet", "weak", 12,
-        "all-to-all-inside all-to-all-inside all-to-all-inside"),
-    development(906, "digits", 97, "resnet", "weak", 12, "all-to-all-inside all-to-all-inside"),
     held_out(893, "digits", 59, "mobilenet", "weak", 15,
         "all-to-all all-to-all-inside few-to-few one-source"),
     held_out(894, "digits", 86, "lite0", "weak", 5,
