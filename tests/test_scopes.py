@@ -142,6 +142,12 @@ def test_the_page_of_verdicts_names_the_bounds_and_levels_that_are_applied() -> 
     assert f"its chance on a clean model is below {SUREST:.4f}" in VERDICT
 
 
+def test_the_page_of_verdicts_names_the_pictures_whose_classes_are_searched_by_themselves() -> None:
+    small, large = (by_source_rates((side, side)).sides for side in (28, 64))
+    assert small[1] + 1 == large[0]
+    assert f"lossless pictures of {small[0]} to {large[1]} pixels, five classes" in VERDICT
+
+
 def test_the_help_prices_the_efforts_as_they_were_measured() -> None:
     said = str(MethodOptions.__dataclass_fields__["effort"].metadata)
     photo, small = said.split("pictures of up to 40 pixels")
