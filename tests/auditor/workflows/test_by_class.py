@@ -29,6 +29,8 @@ Images = NDArray[Any]
 SIDE, CLASSES = 64, ("ant", "bee", "cow", "dog", "eel")
 THOROUGH = {**world.FEW, "planes": 3, "canaries": 6, "effort": "thorough"}
 RATES = by_source_rates((SIDE, SIDE))
+ALONE = {"effort": "standard", "per_source": True}
+"""The same search after a cheaper one label by label."""
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def audited(folder: Path, classifier: Any, each: int = 25, **changes: Any) -> di
 def test_classes_exchanged_by_a_patch_accuse_and_verify(
     tmp_path: Path, large: Callable[[Images], Images]
 ) -> None:
-    report = audited(tmp_path, exchanging(large))
+    report = audited(tmp_path, exchanging(large), **ALONE)
     found = report["trigger"]
     assert report["verdict"] == "backdoor-suspected"
     assert found["alone_judged"] is True
@@ -86,7 +88,7 @@ def test_what_is_found_decides_nothing_if_it_accuses_clean_models_too_often(
 ) -> None:
     often = replace(RATES, accused=RATES.clean // 2)
     monkeypatch.setattr(label_scope, "by_source_rates", lambda _: often)
-    report = audited(tmp_path, exchanging(large))
+    report = audited(tmp_path, exchanging(large), **ALONE)
     assert report["verdict"] == "inconclusive"
     assert "it may be natural or planted" in report["verdict_reason"]
 
