@@ -29,7 +29,7 @@ Images = NDArray[Any]
 SIDE, CLASSES = 64, ("ant", "bee", "cow", "dog", "eel")
 THOROUGH = {**world.FEW, "planes": 3, "canaries": 6, "effort": "thorough"}
 RATES = by_source_rates((SIDE, SIDE))
-ALONE = {"effort": "standard", "per_source": True}
+ALONE: dict[str, Any] = {"effort": "standard", "per_source": True}
 """The same search after a cheaper one label by label."""
 
 
