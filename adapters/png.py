@@ -26,11 +26,9 @@ _LEVEL = 2
 def write_png(rows: NDArray[np.uint8]) -> bytes:
     """A PNG file of 8-bit pixels ``(h, w)``, grey, or ``(h, w, 3)``, RGB; needs ``AVAILABLE``."""
     height, width = rows.shape[:2]
-    colour = _GREY if rows.ndim == 2 else _RGB
+    colour, values = (_GREY, 1) if rows.ndim == 2 else (_RGB, 3)
     head = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    body = isal_zlib.compress(
-        _filtered(rows.reshape(height, -1), rows.size // (height * width)), _LEVEL
-    )
+    body = isal_zlib.compress(_filtered(rows.reshape(height, -1), values), _LEVEL)
     chunks = ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
     return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
 
@@ -53,9 +51,5 @@ def _filtered(rows: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-    )
+    check_sum = zlib.crc32(data, zlib.crc32(kind))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check_sum)

@@ -90,6 +90,7 @@ __all__ = [
     "trigger_error_rates",
     "trigger_null",
     "unusual_label_null",
+    "within",
 ]
 
 FOLDER = Path(__file__).parent
@@ -276,6 +277,11 @@ def by_source_null(shape: Sequence[int]) -> Mapping[str, ValueNull]:
 def by_source_rates(shape: Sequence[int]) -> BySourceRates:
     """Ends of such searches of held-out models, with pictures like those of ``shape``."""
     return _by_source_rates(_of_pictures(shape, "by_source_rates"))
+
+
+def within(sides: tuple[int, int], shape: Sequence[int]) -> bool:
+    """True if no side of pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` is beyond ``sides``."""
+    return sides[0] <= min(shape[-2:]) and max(shape[-2:]) <= sides[1]
 
 
 def _of_pictures(shape: Sequence[int], name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import FEW_CLASSES, by_source_rates, label_rates
+from auditor.measured import FEW_CLASSES, by_source_rates, label_rates, within
 from auditor.plan import draw
 from auditor.plan.digest import (
     BOTH_SEARCHES,
@@ -119,14 +119,11 @@ def measured_by_class(sides: Sequence[int]) -> bool:
     """True if searches of the classes of pictures of such ``sides`` ``(h, w)`` by themselves were
     measured: of larger ones within one population of the search label by label, as that decides.
     """
-
-    def within(span: tuple[int, int]) -> bool:
-        return span[0] <= min(sides) and max(sides) <= span[1]
-
-    alike = (one.sides for one in label_rates() if one.classes == "many")
-    return within(by_source_rates(sides).sides) and (
-        not searched_by_label(tuple(sides)) or any(map(within, alike))
-    )
+    if not within(by_source_rates(sides).sides, sides):
+        return False
+    if not searched_by_label(tuple(sides)):
+        return True
+    return any(one.classes == "many" and within(one.sides, sides) for one in label_rates())
 
 
 def deeper_again(version: int) -> int:

@@ -25,6 +25,7 @@ from auditor.measured import (
     small_label_rates,
     trigger_clearing,
     trigger_error_rates,
+    within,
 )
 from auditor.plan.digest import FURTHER_ACCUSE
 from auditor.plan.draw import PLANE_CLASSES
@@ -124,21 +125,16 @@ def _alike(shape: Sequence[int], classes: int) -> list[LabelPopulation]:
     """
     every = (*small_label_rates(), *label_rates())
     own = [one for one in every if one.classes == group_of(classes)]
-    if group_of(classes) == "few" and not any(_has_size(one, shape) for one in own):
+    if group_of(classes) == "few" and not any(within(one.sides, shape) for one in own):
         return [one for one in every if one.classes == "many"]
     return own
-
-
-def _has_size(one: LabelPopulation, shape: Sequence[int]) -> bool:
-    low, high = one.sides
-    return low <= min(shape[1:]) and max(shape[1:]) <= high
 
 
 def _holds(one: LabelPopulation, shape: Sequence[int], encoding: str) -> bool:
     sent, measured = jpeg_quality(encoding), jpeg_quality(one.coding)
     if sent is None or measured is None:
-        return _has_size(one, shape) and sent is measured
-    return _has_size(one, shape) and measured <= sent
+        return within(one.sides, shape) and sent is measured
+    return within(one.sides, shape) and measured <= sent
 
 
 def accuses_at(rates: LabelRates) -> bool:
@@ -197,7 +193,7 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
     if not alike:
         return KnownOnlyFor("classes")
     group = alike[0].classes
-    sized = [one for one in alike if _has_size(one, spec.shape)]
+    sized = [one for one in alike if within(one.sides, spec.shape)]
     if not sized:
         large = [one for one in alike if searched_by_label(one.sides[1:])]
         beyond = max(spec.shape[1:]) > max(one.sides[1] for one in large)

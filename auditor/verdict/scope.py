@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.contract import InputSpec, jpeg_quality
-from auditor.measured import ClassGroup, earlier_search, jpeg_rates
+from auditor.measured import ClassGroup, earlier_search, jpeg_rates, within
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import SUCCESS_SIDES
 
@@ -56,7 +56,7 @@ def known_only_for(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
     if classes < PLANE_CLASSES:
         return KnownOnlyFor("classes")
     low = EARLIER_LEAST if earlier_search() else NULL_SIDES[0]
-    if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]):
+    if not within((low, NULL_SIDES[1]), spec.shape):
         return KnownOnlyFor("side")
     quality, least = jpeg_quality(spec.coding), least_quality()
     if quality is None or (least is not None and quality >= least):

@@ -36,14 +36,18 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
     found, not_found = asked.found, asked.not_found
     if plan.trigger.budget != asked.budget or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
-    by_source = round(plan.trigger.sources * by_source_rates(spec.shape).queries)
     words = (
         f"{found.searches + not_found.searches} searches of held-out {models_of(None)}: "
         f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
         f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
     )
-    without = min(most, round(not_found.mean) + by_source)
+    without = min(most, round(not_found.mean) + _by_class(plan, spec))
     return ExpectedSearch(without, min(most, round(found.mean)), words)
+
+
+def _by_class(plan: AuditPlan, spec: InputSpec) -> int:
+    """Queries of searching the plan's classes by themselves."""
+    return round(plan.trigger.sources * by_source_rates(spec.shape).queries)
 
 
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
@@ -57,6 +61,5 @@ def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
         f"{models}, at effort {rates.measured_at or effort}"
     )
-    by_source = round(plan.trigger.sources * by_source_rates(spec.shape).queries)
-    not_found = rates.not_found + by_source
+    not_found = rates.not_found + _by_class(plan, spec)
     return ExpectedSearch(min(most, not_found), min(most, rates.found), words)

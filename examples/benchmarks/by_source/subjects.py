@@ -10,7 +10,7 @@ from typing import Any
 
 from auditor.probes.label_search.settings import SUCCESS_SIDES, Effort
 from examples.benchmarks.label_search.tables import in_null, serves
-from examples.benchmarks.small_pictures.photos import photographs
+from examples.benchmarks.small_pictures.photos import photographs, pictures_of
 from examples.benchmarks.stored import Record
 from examples.benchmarks.zoo_models import SEEDS_PER_CELL, images_for, recipe_of
 from examples.zoo.index import collect
@@ -18,8 +18,6 @@ from examples.zoo.photos.attacks import OTHER_MAPS
 from examples.zoo.photos.cells import DEVELOPMENT, HELD_OUT
 from examples.zoo.photos.index import judge, read_records
 from examples.zoo.photos.manifest import CLEAN, LABEL_MAPS
-from examples.zoo.photos.samples import find
-from examples.zoo.photos.sources import load
 
 SEVENTH, EIGHTH = range(46, 53), range(53, 57)
 """Cells of the zoo's last two rounds."""
@@ -93,10 +91,8 @@ def larger_photographs(models: Path, data_dir: Path) -> Iterator[Subject]:
             "development": split == DEVELOPMENT, "accuracy": record["accuracy"],
             "success": record["success"], "truth": _truth(record),
         }  # fmt: skip
-        yield about, models / f"{record['name']}.onnx", partial(_pictures, record, models, data_dir)
-
-
-def _pictures(record: Record, models: Path, data_dir: Path) -> tuple[Any, Any]:
-    spec = find(record["name"])
-    data = load(spec.task, spec.side, data_dir, models / "cache")
-    return data.x_test, data.y_test
+        yield (
+            about,
+            models / f"{record['name']}.onnx",
+            partial(pictures_of, record, models, data_dir),
+        )

@@ -254,18 +254,13 @@ def _classes(low: int, high: int) -> list[str]:
     rows = classes.grouped(read(classes.DATA, [])).get(classes.LARGER, [])
     nulls = classes.nulls_of(rows)
     held = [row for row in classes.by_role(rows)[1] if low <= row["side"] <= high]
-    maps, one = ({"none"}, {"all-to-all"}, {"x-to-x"}), {"one-to-one"}
+    of = {kind: [row for row in held if row["map"] == kind] for kind in ("none", *classes.KINDS)}
     clean, everywhere, some = (
-        rate_cell(
-            sum(bool(classes.accused(row, nulls)) for row in held if row["map"] in of),
-            sum(row["map"] in of for row in held),
-        )
-        for of in maps
+        rate_cell(classes.found(of[kind], nulls), len(of[kind]))
+        for kind in ("none", "all-to-all", "x-to-x")
     )
-    shown = rate_cell(
-        sum(classes.shown(row) for row in held if row["map"] in one),
-        sum(row["map"] in one for row in held),
-    )
+    one = of["one-to-one"]
+    shown = rate_cell(sum(map(classes.shown, one)), len(one))
     return [
         f"[Class by class](../by_source/README.md), at `thorough` and `exhaustive` with 20 samples "
         f"of a class or more: clean accused {clean}; all-to-all named {everywhere} (goal 80 %); a "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,16 @@ def photographs(models: Path, data_dir: Path, *, development: bool = False) -> I
         small = low <= record["side"] <= high and record["split"] != "twin"
         if not (small and record["valid"] and (cell in SMALL_DEVELOPMENT) is development):
             continue
-        spec = find(record["name"])
-
-        def pictures(spec: Any = spec) -> tuple[Any, Any]:
-            data = load(spec.task, spec.side, data_dir, models / "cache")
-            return data.x_test, data.y_test
-
         targets = set() if record["target"] is None else {record["target"]}
         group = "clean" if record["attack"] == "clean" else record["attack"]
         recipe = f"{record['task']}/{record['family']}/{record['augmentation']}"
         row = {"name": record["name"], "recipe": recipe, "group": group, "photo": True}
+        pictures = partial(pictures_of, record, models, data_dir)
         yield Subject(row, models / f"{record['name']}.onnx", targets, pictures)
+
+
+def pictures_of(record: Record, models: Path, data_dir: Path) -> tuple[Any, Any]:
+    """A model's 8-bit test pictures ``(n, c, h, w)`` and their classes ``(n,)``."""
+    spec = find(record["name"])
+    data = load(spec.task, spec.side, data_dir, models / "cache")
+    return data.x_test, data.y_test
