@@ -57,6 +57,8 @@ TASKS = {
         "sign-digits", DIGITS, (0, 0, 0, 1, 1, 1, 2, 2, 3, 3),
         ("0-to-2", "3-to-5", "6-or-7", "8-or-9"), alike=True,
     ),
+    "digits-low": _all("sign-digits", DIGITS[:6], alike=True),
+    "digits-high": _all("sign-digits", DIGITS[4:], alike=True),
     "flowers-three": Task(
         "flowers", FLOWERS, (0, 0, 1, 2, 1), ("daisy-or-dandelion", "rose-or-tulip", "sunflower")
     ),
