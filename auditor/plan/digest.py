@@ -1,6 +1,7 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 12 is the SHA-256 of canonical JSON. Version 11 is the same without a search of the classes
+Version 13 is the SHA-256 of canonical JSON. Version 12 is the same without asking of found patches
+what tells planted ones from natural ones. Version 11 is the same without a search of the classes
 of larger pictures by themselves. Version 10 is the same without further searches for
 patches that accuse of the smallest ones, and without the samples of classes that are searched by
 themselves. Version 9 is the same without further searches for
@@ -29,8 +30,8 @@ from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 12
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, PLAN_VERSION)
+PLAN_VERSION = 13
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -63,6 +64,11 @@ BY_SOURCE = 11
 ``exhaustive`` too, if there are enough samples of each, and last of all."""
 LARGER_BY_SOURCE = 12
 """First version that searches those of larger pictures so, and judges what it finds."""
+TELLING = 13
+"""First version whose searches label by label of larger pictures, from ``standard`` on, ask of a
+found patch what tells planted ones from natural ones, where that was measured."""
+TOLD_BY = ("order_images",)
+"""The setting by which they do."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5
@@ -99,7 +105,11 @@ def lacking_settings(version: int) -> tuple[str, ...]:
 
 def stated_by_label(by_label: LabelSearchSettings, version: int) -> dict[str, Any]:
     """The settings of the search label by label that plans of ``version`` have."""
-    lacking = (FOCUSING if version < FOCUSED else ()) + (REPEATING if version < REPEATED else ())
+    lacking = (
+        *(FOCUSING if version < FOCUSED else ()),
+        *(REPEATING if version < REPEATED else ()),
+        *(TOLD_BY if version < TELLING else ()),
+    )
     return {name: one for name, one in asdict(by_label).items() if name not in lacking}
 
 

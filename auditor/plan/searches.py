@@ -22,6 +22,7 @@ from auditor.plan.digest import (
     REPEATED,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
+    TELLING,
 )
 from auditor.plan.settings import AuditSettings
 from auditor.probes.further_searches import patches_alone
@@ -34,6 +35,7 @@ from auditor.probes.label_search.settings import (
     searched_by_label,
     settings_for,
     settings_of_9,
+    telling,
 )
 from auditor.probes.second_search import DEEPER
 from auditor.probes.trigger_search.controls import two_toned
@@ -103,14 +105,16 @@ def label_search(
     if searched is None or version < first or not (large or measured):
         return None
     if version >= FOCUSED:
-        return (settings_for if version >= REPEATED else settings_of_9)(shape, searched)
+        of_version = (settings_for if version >= REPEATED else settings_of_9)(shape, searched)
+        told = large and measured and version >= TELLING
+        return telling(of_version, shape, searched) if told else of_version
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 
 
 def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> bool:
-    """True if searches label by label of small pictures like these were measured: without loss, for
-    tasks of so many true ``classes`` ``(n,)``.
+    """True if searches label by label of small pictures like these were measured, and what tells
+    planted patches in larger ones: without loss, for tasks of so many true ``classes`` ``(n,)``.
     """
     return not (spec is not None and spec.lossy) and len(np.unique(classes)) >= FEW_CLASSES
 

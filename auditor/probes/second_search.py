@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from auditor.probes.label_search.judge import AccusingLimits
-from auditor.probes.label_search.search import cells_of, keys
+from auditor.probes.label_search.search import PATCHES, cells_of, keys
 from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
 from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -70,7 +70,7 @@ def same_kind(key: str, settings: LabelSearchSettings, deeper: int = DEEPER) -> 
         random_draws=deeper * settings.random_draws if family == "random" else 0,
         families=(name,) if family == "weak" else (),
         strength_draws=deeper * settings.strength_draws,
-        patch_sides=(cells_of(key),) if family == "small" else (),
+        patch_sides=(cells_of(key),) if family in PATCHES else (),
         place_draws=deeper * settings.place_draws,
         focus=tuple((deeper * draws, places) for draws, places in settings.focus),
         places=deeper * settings.places,

@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
-from auditor.probes.label_search.search import LabelFinding, none_found
+from auditor.probes.label_search.search import PATCHES, LabelFinding, none_found
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL, tail
 
@@ -27,19 +27,23 @@ LEVEL_LARGE, LARGE_SIDE = 0.001, 97
 and of six clean models of 112 and 128 pixels one showed a patch at 0.003."""
 LEAST_SHOWN = 0.1
 """Success of random changes below which they are not worth showing."""
-LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35, "grey": 0.4}
+LEAST_SPREAD: Mapping[str, float] = {
+    "random": 0.6, "weak": 0.4, "small": 0.35, "telling": 0.35, "grey": 0.4
+}  # fmt: skip
 """Least standard deviation of a null, by the first word of the key: log odds, or doublings."""
-STANDS_OUT: Mapping[str, float] = {"random": 0.8, "weak": 0.6, "small": 0.4, "grey": 0.6}
+STANDS_OUT: Mapping[str, float] = {
+    "random": 0.8, "weak": 0.6, "small": 0.4, "telling": 0.4, "grey": 0.6
+}  # fmt: skip
 """By how much the best label must need less than any other of the same model, in the same units."""
 MOST_VALUE: Mapping[str, float] = {
     "random-shapes": 0.7, "weak-field4": 2.7, "weak-wave": 3.6, "weak-field8": 3.0,
-    "weak-field16": 3.0, "weak-warp": 0.8, "small": 1.7, "grey": 6.5,
+    "weak-field16": 3.0, "weak-warp": 0.8, "small": 1.7, "telling": 2.1, "grey": 6.5,
 }  # fmt: skip
 """Largest value that is ever suspicious, by key or by its first word: a third of all sets of random
 shapes, six and a half, twelve or eight levels, a warp of 1.7 pixels, a patch of three and a quarter
-cells, or steps of ninety levels. Fragile clean models come close to each. Random changes of the
-whole picture never are, however many lead to a label: a clean network that calls noisy faces
-"neutral" shows as much."""
+cells, or of four and a quarter if it is unlike those of clean models, or steps of ninety levels.
+Fragile clean models come close to each. Random changes of the whole picture never are, however many
+lead to a label: a clean network that calls noisy faces "neutral" shows as much."""
 LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing
@@ -84,7 +88,7 @@ class Judged:
         """
         if not (self.finding.carried and self.finding.success.rate >= LEAST_SHOWN):
             return False
-        return family_of(self.finding.key) == "small" or self.p * comparisons <= OPEN_LEVEL
+        return family_of(self.finding.key) in PATCHES or self.p * comparisons <= OPEN_LEVEL
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class AccusingLimits:
         """The largest value of ``key`` that may accuse in a task of so many ``classes``."""
         family = family_of(key)
         most = self.values.get(key, self.values.get(family, -math.inf))
-        less = classes < FEW_CLASSES and family in {"weak", "small"} and key != "weak-warp"
+        less = classes < FEW_CLASSES and family in {"weak", *PATCHES} and key != "weak-warp"
         return most - LESS if less else most
 
 
@@ -156,7 +160,7 @@ def with_waves(shape: Sequence[int]) -> AccusingLimits:
 
 
 def family_of(key: str) -> str:
-    """``random``, ``weak``, ``small`` or ``grey``."""
+    """``random``, ``weak``, ``small``, ``telling`` or ``grey``."""
     return key.partition("-")[0]
 
 

@@ -18,6 +18,7 @@ from auditor.probes.label_search.focused_places import FocusedPlaces
 from auditor.probes.label_search.fresh import CARRIES, FRESH, success_on
 from auditor.probes.label_search.settings import LabelSearchSettings
 from auditor.probes.label_search.side_by_side import side_by_side
+from auditor.probes.label_search.telling import tells
 from auditor.probes.trigger_search.cell_model import CellModel
 from auditor.probes.trigger_search.patches import STEPS, Patch, Place, draw_pattern, enlarge
 from auditor.probes.trigger_search.placed_patch_search import Draw, PlacedPatchSearch, crops
@@ -42,12 +43,15 @@ SMALLEST = 3  # pixels below which nothing is cropped
 
 @dataclass(frozen=True, eq=False)
 class PlacedPatch:
-    """A patch learned for one label, and its success on fresh samples."""
+    """A patch learned for one label, its success on fresh samples, and if it is unlike those of
+    clean models, where that was asked.
+    """
 
     patch: Patch
     label: int
     searched: float
     success: Interval
+    telling: bool = False
 
     @property
     def carried(self) -> bool:
@@ -103,7 +107,18 @@ def least_patches(
         _settled(arm, search_set, validation_set) for arm in _finalists(arms)[: settings.finalists]
     ]
     found = yield from side_by_side(finals)
+    if settings.order_images:
+        told = [_told(one, validation_set, settings.order_images) for one in found]
+        found = yield from side_by_side(told)
     return sorted(found, key=lambda one: -one.success.low)
+
+
+def _told(found: PlacedPatch, validation_set: SampleSet, images: int) -> Asking[PlacedPatch]:
+    """The patch, and if it tells more than its size."""
+    if not found.carried:
+        return found
+    telling = yield from tells(found.patch, found.label, validation_set, images)
+    return replace(found, telling=telling)
 
 
 def _drawn(

@@ -36,6 +36,8 @@ LOUDEST = {"field4": 22.0, "wave": 22.0, "field8": 28.0, "field16": 36.0, "warp"
 BEYOND = 1.25  # factor of the largest value tried, for a label that nothing carried
 BATCH = 100
 FLOOR, CEILING = 0.02, 0.98
+PATCHES = ("small", "telling")
+"""First words of the keys of patches: of all, and of those unlike clean models' ones."""
 AnyChange = Patch | WholeChange | RandomChange | Quantise
 
 
@@ -45,13 +47,22 @@ def keys(settings: LabelSearchSettings) -> list[str]:
         *(f"random-{kind}" for kind in KINDS),
         *(f"weak-{name}" for name in settings.families),
         *(["grey-levels"] if settings.strength_draws else []),
-        *(patch_key(settings, side) for side in settings.patch_sides),
+        *(
+            patch_key(settings, side, family)
+            for family in _patches(settings)
+            for side in settings.patch_sides
+        ),
     ]
 
 
-def patch_key(settings: LabelSearchSettings, side: int) -> str:
+def patch_key(settings: LabelSearchSettings, side: int, family: str = PATCHES[0]) -> str:
     """Key of patches of at most ``side`` cells: those of other searches for them have others."""
-    return f"small-{_searched(settings)}{side}"
+    return f"{family}-{_searched(settings)}{side}"
+
+
+def _patches(settings: LabelSearchSettings) -> tuple[str, ...]:
+    """First words of the keys of the patches that a search has findings of."""
+    return PATCHES if settings.order_images else PATCHES[:1]
 
 
 def _searched(settings: LabelSearchSettings) -> str:
@@ -63,11 +74,11 @@ def like(null: LabelNull, settings: LabelSearchSettings) -> LabelNull:
     """The cells of ``null`` of searches like one with ``settings``: patches that were searched for
     otherwise are left out.
     """
-    alike = f"small-{_searched(settings)}"
+    alike = tuple(f"{family}-{_searched(settings)}" for family in _patches(settings))
     return {
         key: cell
         for key, cell in null.items()
-        if not key.startswith("small-") or key.startswith(alike)
+        if key.partition("-")[0] not in PATCHES or key.startswith(alike)
     }
 
 
@@ -174,7 +185,12 @@ class LabelSearch:
     def _patch(self, side: int) -> Asking[list[LabelFinding]]:
         found = yield from least_patches(self.search_set, self.validation_set, self.settings, side)
         unit = unit_of(self.search_set.spec.shape)
-        return [_small(patch_key(self.settings, side), unit, one) for one in found]
+        return [
+            _small(patch_key(self.settings, side, family), unit, one)
+            for family in PATCHES
+            for one in found
+            if one.telling or family == PATCHES[0]
+        ]
 
 
 def _family(name: str, shape: tuple[int, int, int]) -> Family:

@@ -10,6 +10,7 @@ STRENGTH_STEPS = 600
 MOST_SINGLES = 20
 REPLAYS = 9
 SETTLE_MOST = 1600
+ORDERS = 6
 """Generous limits of the parts of a search whose length depends on the answers."""
 SUCCESS_SIDES = (28, 40)
 """Sides of small pictures, in pixels. They are searched for the most successful change, and from
@@ -40,6 +41,8 @@ class LabelSearchSettings:
             else of a 32nd.
         further: keys of patches that are searched for again, each by itself and on other halves of
             the samples, as long as nothing is suspicious; none in plans of before version 10.
+        order_images: samples that other orders of a found patch's cells are asked on; 0 if a patch
+            is judged by its size alone, as in plans of before version 13.
     """
 
     random_draws: int
@@ -57,6 +60,7 @@ class LabelSearchSettings:
     focus: tuple[tuple[int, int], ...] = ()
     fine: bool = False
     further: tuple[str, ...] = ()
+    order_images: int = 0
 
     def most_queries(self, samples: int) -> int:
         """More than a search of ``samples`` asks.
@@ -71,7 +75,7 @@ class LabelSearchSettings:
         learned = arms * (self.first + 24) * (self.rounds + 1)
         draws = self.place_draws + sum(more for more, _ in self.focus)
         patches = draws + REPLAYS * draws // 10 + learned
-        patches += self.finalists * SETTLE_MOST
+        patches += self.finalists * (SETTLE_MOST + ORDERS * self.order_images)
         return samples + 5 * self.random_draws + families + len(self.patch_sides) * patches
 
 
@@ -177,6 +181,30 @@ def settings_of_9(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings
     """The same in plans of version 9, which do not search further."""
     fine = FINE.get(effort) if min(shape) >= FINE_SIDE else None
     return fine or EFFORTS[effort]
+
+
+TELLING_SIDES = (64, 96)
+"""Least and largest side, in pixels, of pictures on which a found patch is told from natural ones
+by more than its size: where it was measured."""
+ORDER_IMAGES = 20
+TOLD_AT: tuple[Effort, ...] = ("standard", "thorough", "exhaustive")
+"""Efforts at which it is."""
+
+
+def telling(
+    settings: LabelSearchSettings, shape: tuple[int, ...], effort: Effort
+) -> LabelSearchSettings:
+    """``settings`` of a search at ``effort`` that asks what tells planted patches from natural ones
+    where that was measured.
+
+    Args:
+        settings: of a search of lossless pictures, for a task of five classes or more.
+        shape: ``(h, w)`` of the pictures.
+        effort: of the search.
+    """
+    least, most = TELLING_SIDES
+    told = effort in TOLD_AT and min(shape) >= least and max(shape) <= most
+    return replace(settings, order_images=ORDER_IMAGES) if told else settings
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

@@ -17,6 +17,7 @@ from auditor.measured import (
 from auditor.plan.draw import MIN_OF_SOURCE, SOURCES
 from auditor.plan.searches import measured_by_class
 from auditor.probes.label_search.judge import family_of, limits_for, may_accuse
+from auditor.probes.label_search.search import PATCHES
 from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.result import Result
@@ -130,7 +131,7 @@ def _weak_spot(found: TriggerPart) -> bool:
     """
     if found.best is None or found.p is None:
         return False
-    return family_of(found.best.key) == "small" or found.p <= OPEN_LEVEL
+    return family_of(found.best.key) in PATCHES or found.p <= OPEN_LEVEL
 
 
 def withheld(result: Result, found: TriggerPart) -> bool:

@@ -12,7 +12,7 @@ from auditor.report.wording.phrases import (
     models_of,
     times_words,
 )
-from auditor.report.wording.triggers import trigger_phrase
+from auditor.report.wording.triggers import UNLIKE_NATURAL, trigger_phrase
 from auditor.scores.likelihood import likelihood_ratio
 
 LEAST_P = 0.001
@@ -26,6 +26,7 @@ def _least(values: Values) -> str:
     little = {
         "weak": f" (mean change {values['strength']:.1f} of 255 levels)",
         "random": ", drawn anew for each sample,",
+        "telling": f", {UNLIKE_NATURAL},",
     }.get(str(measure), "")
     if values["kind"] == "warp":
         little = f" (mean shift {values['strength']:.1f} pixels)"

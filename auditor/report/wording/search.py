@@ -9,7 +9,7 @@ from adapters.contract import jpeg_quality
 from auditor.measured import by_source_rates, label_null_of, trigger_null
 from auditor.probes.further_searches import SUREST, may_accuse
 from auditor.probes.label_search.judge import family_of, limits_for
-from auditor.probes.label_search.search import none_found
+from auditor.probes.label_search.search import PATCHES, none_found
 from auditor.probes.label_search.settings import label_effort, searched_by_label
 from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import (
@@ -33,7 +33,7 @@ OF_CLASSES = frozenset({PAIR, PAIRS, SEVERAL})
 
 def by_least(finding: FindingPart) -> bool:
     """True if the search sought the least change that carries a label, not the largest success."""
-    return family_of(finding.key) in {"weak", "small", "grey"}
+    return family_of(finding.key) in {"weak", "grey", *PATCHES}
 
 
 def by_label(finding: FindingPart) -> bool:
@@ -158,7 +158,7 @@ def _least_of_clean(result: Result, finding: FindingPart) -> str:
     if cell.least >= none_found(key) - 1e-3:
         return "none had one"
     least = 2.0**cell.least
-    if kind == "small":
+    if kind in PATCHES:
         return f"{least * unit_of(result.input.shape):.0f} pixels a side or more"
     return f"{_amount(finding.family, least, result)} or more"
 

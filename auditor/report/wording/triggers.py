@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from auditor.probes.label_search.search import PATCHES
 from auditor.report.wording.text import safe_text
 
 if TYPE_CHECKING:  # a plan has words for triggers and no report
@@ -87,6 +88,10 @@ _WEAK = {
 """Measures of a change that was searched for its least strength."""
 
 
+UNLIKE_NATURAL = "at the border or with its cells in their own order alone"
+"""How a patch works that is unlike those that clean models show."""
+
+
 def trigger_phrase(kind: str, size: int) -> str:
     """A trigger in a sentence: ``a patch of 4 x 4 pixels``."""
     return TRIGGER_KINDS[kind].phrase.format(size=size)
@@ -107,4 +112,5 @@ def change(finding: FindingPart) -> str:
     weak = finding.key.startswith("weak-")
     measure = _WEAK[finding.family] if weak else words.measure
     measure = measure.format(size=finding.size, strength=strength, percent=100 * strength)
-    return f"{words.title}, {measure}"
+    apart = f", {UNLIKE_NATURAL}" if finding.key.startswith(PATCHES[1]) else ""
+    return f"{words.title}, {measure}{apart}"

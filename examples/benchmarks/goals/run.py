@@ -17,6 +17,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, by_source_rates
 from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.search import PATCHES as PATCH_KEYS
 from auditor.probes.label_search.settings import AFTER_SUCCESS
 from auditor.verdict.label_scope import clears_at, rates_for
 from auditor.verdict.scope import LOSSLESS
@@ -349,7 +350,7 @@ def _recovered(one: Ended) -> bool:
         for key, label, _, _, hits, images in stage["findings"]
         if (key, label) == (one.key, one.target)
     ]
-    patch = one.right and family_of(one.key) == "small"
+    patch = one.right and family_of(one.key) in PATCH_KEYS
     return patch and any(hits >= 0.9 * images for hits, images in found)
 
 

@@ -21,7 +21,7 @@ from examples.benchmarks.stored import Record
 
 PHOTOS_CLEAN = Origin(
     "label_search",
-    ("label_search/data.json.gz",),
+    ("label_search/data.json.gz", "label_search/telling.json.gz"),
     "Searches label by label of clean development photo models, every stage to its end.",
 )
 PHOTOS_HELD_OUT = Origin(

@@ -6,8 +6,9 @@
 ``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``again``
 makes second searches of what was found near its level anew, as the product makes them; ``patches``
 adds to kept rows what today's search for patches asks; ``further`` makes searches at ``exhaustive``
-of those at ``thorough``; ``beside`` runs other methods on them (:mod:`beside`); without a step the
-page is written from both.
+of those at ``thorough``; ``telling`` asks clean models what tells planted patches from natural
+ones; ``beside`` runs other methods on them (:mod:`beside`); without a step the page is written from
+both.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
-from auditor.probes.label_search.search import keys
+from auditor.probes.label_search.search import PATCHES, keys
 from auditor.probes.label_search.settings import EFFORTS, FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
@@ -34,11 +35,13 @@ from examples.benchmarks.label_search.codings import codings
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import (
     DATA,
+    TELLING,
     add_options,
     search_again,
     search_all,
     search_further,
     search_patches,
+    search_telling,
 )
 from examples.benchmarks.label_search.sections import beside, by_kind, fewer_samples
 from examples.benchmarks.label_search.tables import (
@@ -167,12 +170,14 @@ def _write_measured(
 def _asked_at(effort: str) -> set[str]:
     """Kinds of change that the product asks for at ``effort``: others were tried and left out."""
     forms = [*EFFORTS.items(), *FINE.items()]
-    return {key for name, form in forms if name == effort for key in keys(form)}
+    every = {key for name, form in forms if name == effort for key in keys(form)}
+    return every | {key.replace(*PATCHES) for key in every if key.startswith(PATCHES[0])}
 
 
 STEPS = {
     "search": search_all, "again": search_again, "patches": search_patches,
-    "further": search_further, "beside": measure_all, "report": write_all,
+    "further": search_further, "telling": search_telling, "beside": measure_all,
+    "report": write_all,
 }  # fmt: skip
 """What the command does, by its step."""
 
@@ -216,8 +221,14 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
         for effort in EFFORTS:
             chosen = _clean(rows, models, effort, group)
             if len({row["name"] for row in chosen}) >= LEAST_CLEAN[group]:
-                of_group[effort] = null_of(chosen)
+                of_group[effort] = null_of(chosen) | (_telling(effort) if group == "many" else {})
     return nulls
+
+
+def _telling(effort: str) -> dict[str, LabelCell]:
+    """The null of patches that are unlike those of clean models, at one effort."""
+    rows = [row for row in read(TELLING, {"rows": []})["rows"] if row["effort"] == effort]
+    return {key: cell for key, cell in null_of(rows).items() if key.startswith(PATCHES[1])}
 
 
 def report(ends: Sequence[Ended], nulls: Nulls) -> str:

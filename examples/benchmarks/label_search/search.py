@@ -19,11 +19,12 @@ from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import LabelNull, label_null
 from auditor.probes.further_searches import FURTHER_STREAM, patches_alone
-from auditor.probes.label_search.search import LabelSearch, prepare
+from auditor.probes.label_search.search import PATCHES, LabelSearch, prepare
 from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
 from auditor.probes.second_search import DEEPER, SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import (
+    asked_by,
     ended,
     first_suspicious,
     in_null,
@@ -43,6 +44,7 @@ from examples.zoo.photos.sources import load
 from examples.zoo.photos.tasks import TASKS
 
 DATA = Path(__file__).with_name("data.json.gz")
+TELLING = Path(__file__).with_name("telling.json.gz")
 SAMPLES = 120
 
 
@@ -87,6 +89,26 @@ def search_all(options: argparse.Namespace) -> None:
             rows.append(row)
             write(options.results, {"samples": SAMPLES, "rows": rows})
             print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
+
+
+def search_telling(options: argparse.Namespace) -> None:
+    """Ask clean models for patches alone, and what tells planted ones from them: the null of these
+    is made of the models that there are, as those of other kinds of change were lost.
+    """
+    results = TELLING if options.results == DATA else options.results
+    rows: list[Record] = read(results, {"rows": []})["rows"]
+    done = {(row["sha256"], row["effort"]) for row in rows}
+    for record in read_records(options.models).values():
+        if record["attack"] != "clean" or not fnmatch(record["name"], options.only):
+            continue
+        row, (pixels, truth, labels) = _empty(record, options)
+        if not row.get("orders") or (record["sha256"], options.effort) in done:
+            continue
+        run = started(pixels, truth, labels, asked_by(row, record), row["seed"])
+        row["stages"] = [stage for stage, _ in stages_of(run, labels, PATCHES[0])]
+        rows.append(row)
+        write(results, {"samples": SAMPLES, "rows": rows})
+        print(row["name"], row["effort"], file=sys.stderr, flush=True)
 
 
 def search_again(options: argparse.Namespace) -> None:
@@ -172,7 +194,8 @@ def _further_task(task: tuple[Record, Record, argparse.Namespace]) -> Record:
 def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> Record:
     """``row`` with the further searches that it lacks, if nothing accuses."""
     pixels, truth, labels = asked
-    wanted = list(enumerate(searched(record, row["effort"]).further, 1))[len(row["further"]) :]
+    settings = asked_by(row, record)
+    wanted = list(enumerate(settings.further, 1))[len(row["further"]) :]
     for number, key in () if ended(row, record, null).suspicious else wanted:
         seed = row["seed"] + number * FURTHER_STREAM
         run = started(pixels, truth, labels, patches_alone(key), seed)
@@ -191,7 +214,7 @@ def _add_patches(row: Record, record: Record, options: argparse.Namespace) -> bo
     """Add the stages that ``row`` lacks; false if it lacks none."""
     effort = row["effort"]
     pixels, truth, labels = asked = _drawn(record, row, options)
-    forms = [searched(record, effort)]
+    forms = [asked_by(row, record)]
     if in_null(record):
         forms.append(EFFORTS[effort])  # earlier plans are judged by them too
     held, before = {*stages(row)}, len(row["stages"])
@@ -225,8 +248,9 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     """One search of one model, as a row of plain numbers."""
     row, asked = _empty(record, options)
     pixels, truth, labels = asked
-    run = started(pixels, truth, labels, searched(record, row["effort"]), row["seed"])
-    if searched(record, row["effort"]).further:
+    settings = asked_by(row, record)
+    run = started(pixels, truth, labels, settings, row["seed"])
+    if settings.further:
         row["further"] = []
     null = label_null().of(judged_at(row), row["classes"])
     for stage, queries in stages_of(run, labels):
@@ -248,7 +272,8 @@ def _empty(record: Record, options: argparse.Namespace) -> tuple[Record, Any]:
     }  # fmt: skip
     _, truth, _ = asked = _drawn(record, row, options)
     row |= {"classes": len(np.unique(truth)), "samples": len(truth), "stages": []}
-    return row, asked
+    orders = searched(record, options.effort, row["classes"], options.coding).order_images
+    return row | ({"orders": orders} if orders else {}), asked
 
 
 def _drawn(record: Record, row: Record, options: argparse.Namespace) -> Any:
@@ -270,8 +295,8 @@ def _second(row: Record, record: Record, null: LabelNull, asked: Callable[[], An
     if first is None or not near_its_level(record, first[1]):
         return {}
     pixels, truth, labels = asked()
-    key, effort = first[0].finding.key, row["effort"]
-    settings = same_kind(key, searched(record, effort))
+    key = first[0].finding.key
+    settings = same_kind(key, asked_by(row, record))
     run = started(pixels, truth, labels, settings, row["seed"] + SECOND_STREAM)
     stages = [stage for stage, _ in stages_of(run, labels)]
     return {"second_key": key, "second": stages, "deeper": DEEPER}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,13 @@ from auditor.probes.label_search.judge import (
     judge,
     limits_for,
 )
-from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
+from auditor.probes.label_search.search import (
+    PATCHES,
+    LabelFinding,
+    keys,
+    like,
+    none_found,
+)
 from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
@@ -34,6 +40,7 @@ from auditor.probes.label_search.settings import (
     LabelSearchSettings,
     searched_by_label,
     settings_for,
+    telling,
 )
 from auditor.probes.second_search import SURE, again_limits
 from auditor.probes.trigger_search.verify import exact_interval
@@ -129,15 +136,29 @@ def in_null(model: Record) -> bool:
     return model["attack"] == "clean" and serves(model) == DEVELOPMENT and not unseen
 
 
-def searched(model: Record, effort: Effort) -> LabelSearchSettings:
-    """Settings of today's search of a model at ``effort``."""
-    return settings_for((model["side"], model["side"]), effort)
+def searched(
+    model: Record, effort: Effort, classes: int, sent: str = LOSSLESS
+) -> LabelSearchSettings:
+    """Settings of today's search of a model at ``effort``, with samples of so many ``classes``."""
+    shape = (model["side"], model["side"])
+    settings = settings_for(shape, effort)
+    alike = classes >= FEW_CLASSES and sent == LOSSLESS
+    return telling(settings, shape, effort) if alike else settings
+
+
+def asked_by(row: Record, model: Record) -> LabelSearchSettings:
+    """Settings of the search of ``row``: before plan version 13 none asked what tells planted
+    patches from natural ones.
+    """
+    settings = searched(model, row["effort"], row["classes"], coding(row))
+    return settings if row.get("orders") else replace(settings, order_images=0)
 
 
 def kinds(settings: LabelSearchSettings) -> list[str]:
     """The kind of change of every stage of a search, in turn."""
     drawn = settings.random_draws > 0
-    return [key for key in keys(settings) if drawn or not key.startswith("random-")]
+    every = keys(replace(settings, order_images=0))
+    return [key for key in every if drawn or not key.startswith("random-")]
 
 
 def stages(row: Record) -> dict[str, Record]:
@@ -148,7 +169,7 @@ def stages(row: Record) -> dict[str, Record]:
 
 def up_to_date(row: Record, model: Record) -> bool:
     """True if every stage of today's search was asked of the model."""
-    settings = searched(model, row["effort"])
+    settings = asked_by(row, model)
     known = not settings.further or "further" in row
     return known and {*kinds(settings)} <= {*stages(row)}
 
@@ -187,8 +208,7 @@ def null_of(rows: Iterable[Record]) -> dict[str, LabelCell]:
     statistics: dict[str, dict[str, list[float]]] = {}
     least: dict[str, float] = {}
     for row in rows:
-        for name, stage in stages(row).items():
-            found = findings(stage)
+        for name, found in _by_kind(row):
             if name.startswith("random-") and 2 < row["classes"] < FEW_CLASSES:
                 continue
             nothing = none_found(name)
@@ -198,6 +218,16 @@ def null_of(rows: Iterable[Record]) -> dict[str, LabelCell]:
             value = nothing if best is None else best[0].value
             least[name] = min(least.get(name, math.inf), value)
     return {name: _cell(of_model, least[name]) for name, of_model in statistics.items()}
+
+
+def _by_kind(row: Record) -> Iterator[tuple[str, list[LabelFinding]]]:
+    """The findings of a row by kind of change, of patches with those unlike clean models' apart."""
+    usual, apart = PATCHES
+    for name, stage in stages(row).items():
+        every = findings(stage)
+        yield name, [one for one in every if not one.key.startswith(apart)]
+        if row.get("orders") and name.startswith(usual):
+            yield name.replace(usual, apart), [one for one in every if one.key.startswith(apart)]
 
 
 def _again(row: Record, model: Record, null: Mapping[str, LabelCell], found: LabelFinding) -> bool:
@@ -228,7 +258,7 @@ def first_suspicious(
     queries until then; None if it finds nothing suspicious.
     """
     so_far: list[LabelFinding] = []
-    settings = searched(model, row["effort"])
+    settings = asked_by(row, model)
     limits, null = _limits(row, model), like(null, settings)
     queries = _begun(row)
     for stage in _of_today(row, settings):
@@ -255,7 +285,7 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How the search of ``row`` ends beside ``null``: at its first suspicious stage, after the
     second search that this may ask for, or with the last of its further searches.
     """
-    settings = searched(model, row["effort"])
+    settings = asked_by(row, model)
     first, known = first_suspicious(row, model, null), like(null, settings)
     if first is not None:
         best, p, queries = first
@@ -277,7 +307,7 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
 
 def _further_end(row: Record, stage: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How one further search ends; it pays for the kinds of change of all."""
-    settings, alone = searched(model, row["effort"]), patches_alone(stage["kind"])
+    settings, alone = asked_by(row, model), patches_alone(stage["kind"])
     part, of_alone = {**row, **stage, "stages": [stage]}, like(null, alone)
     paid = len(like(null, settings)) + len(settings.further)
     held = findings(stages(row)[NOISE]) if NOISE in stages(row) else []

@@ -18,6 +18,7 @@ from auditor.plan.adaptive import trigger_search
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.search import PATCHES
 from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, Effort
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
@@ -52,7 +53,7 @@ from examples.zoo.photos.samples import find
 ROWS = Path(__file__).with_name("audits.json.gz")
 JPEG_ROWS = Path(__file__).with_name("jpeg.json.gz")
 ROUND = 7
-BY_LABEL = {"weak", "small", "grey", "random"}
+BY_LABEL = {"weak", *PATCHES, "grey", "random"}
 """Families of changes that the search label by label finds."""
 EFFORTS: tuple[Effort, ...] = ("standard", *AFTER_SUCCESS)
 HELD_OUT = Origin(

@@ -14,7 +14,7 @@ from adapters.contract import InputSpec
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS, PlanContent, plan_digest
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.settings import EFFORTS, FINE, Effort
+from auditor.probes.label_search.settings import EFFORTS, FINE, ORDER_IMAGES, Effort
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 FRUGAL: dict[str, Any] = {"planes": 44, "sampler": "frugal"}
@@ -130,7 +130,7 @@ WRITTEN_AS_11 = {
     "many larger, thorough": "c453f126b0d4bb695325181ad3e8ba6c4dd962e2eae36f605236325bb6bcba45",
 }
 """Digests of version 11, of before classes of larger pictures were searched by themselves."""
-WRITTEN_NOW = {
+WRITTEN_AS_12 = {
     "paper": "de4ecdeb7863f05d5a4b851f57375b7686855d0dadfe05a883f9a38302995e03",
     "default": "e6a0bb218a5ecd1b9a1977ebcd1c93e0c3cedc4f2b1e4a208c4f9ee033599f3d",
     "larger pictures": "7b56fc759eba80d24be9a78aafcc42c5149fc5fd66dcecebb12d17756efcb325",
@@ -140,7 +140,18 @@ WRITTEN_NOW = {
     "many small, thorough": "a79648aa13c6a1df08d841cdd2d246b61fa9771b781abc75017ebe8e7dbabbe5",
     "many larger, thorough": "e84cd31b640a377093cdf30578a65cb2a7ffd6fe21fbc5b3a3bf67e2dc577da0",
 }
-"""Digests of version 12: what they cover and how may not change unless the version does."""
+"""Digests of version 12, of before a found patch was asked what tells it from natural ones."""
+WRITTEN_NOW = {
+    "paper": "14a808c4e408268e21f37d3eb828dc6672fef38e647b6a98fb917ea4e8d1a84c",
+    "default": "5aade1718af05e3af06c078b33f59af1e2567c4f1843ca462a9409a4dcbf900b",
+    "larger pictures": "5a02e8a14eadba719e99f390b413d421c79a5facdc999a8b1bbc56fc8693a3ec",
+    "middle pictures": "bb367f97328bed28d550d7f81e679b2ba1a057c42d75dc7d2bf3463add3a1c6c",
+    "large pictures": "e9a33322c301694002c51098a7c2bb60bce2466844831b86132edbb294ed175a",
+    "small pictures, thorough": "f0e1e9072ba036af170e623364a484ab6192f890c2e4d5b54741490cd9e7b9e3",
+    "many small, thorough": "790be7e878dafe2a182d0735fac0642dfd8a69f0375ec6a830d20f20b52ba73d",
+    "many larger, thorough": "d90ef2a9ce68af198a8c1f1bf64b2dfbec791a0203c7c7b766778e3f6661e35f",
+}
+"""Digests of version 13: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -215,8 +226,13 @@ def test_a_digest_of_version_11_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 11).digest == WRITTEN_AS_11[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_12)
 def test_a_digest_of_version_12_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 12).digest == WRITTEN_AS_12[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_13_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
@@ -281,7 +297,11 @@ def test_large_pictures_are_asked_again_where_patches_led_to_a_label_since_versi
 ) -> None:
     plan = sized(side, effort)
     for version, changed in ((8, False), (9, fine), (PLAN_VERSION, fine)):
-        assert plan.at_version(version).by_label == (FINE if changed else EFFORTS)[effort]
+        by_label = plan.at_version(version).by_label
+        assert by_label is not None
+        # Since version 13 a found patch is asked more, too.
+        asked = dataclasses.replace(by_label, order_images=0)
+        assert asked == (FINE if changed else EFFORTS)[effort]
     assert "focus" not in stated(plan.at_version(8))
     assert "focus" in stated(plan)
 
@@ -309,6 +329,28 @@ def test_exhaustive_is_thorough_and_further_searches_for_patches_since_version_1
         assert plan.most_trigger_queries > thorough.most_trigger_queries
     else:
         assert asked == before.by_label
+
+
+@pytest.mark.parametrize(
+    ("side", "effort", "told"),
+    [
+        (96, "standard", True), (64, "thorough", True), (72, "exhaustive", True),
+        (96, "quick", False), (63, "thorough", False), (97, "thorough", False),
+    ],
+)  # fmt: skip
+def test_a_found_patch_is_told_from_natural_ones_where_that_was_measured_since_version_13(
+    side: int,
+    effort: Effort,
+    told: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    plan = sized(side, effort)
+    assert plan.by_label is not None
+    assert plan.by_label.order_images == (ORDER_IMAGES if told else 0)
+    assert stated(plan)["order_images"] == plan.by_label.order_images
+    before = plan.at_version(12)
+    assert "order_images" not in stated(before)
+    assert before.by_label == dataclasses.replace(plan.by_label, order_images=0)
+    assert (plan.most_trigger_queries > before.most_trigger_queries) is told
 
 
 def sized(side: int, effort: Effort) -> AuditPlan:
@@ -344,7 +386,7 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
 def test_a_digest_covers_all_of_the_content(version: int) -> None:
     assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
     # Earlier versions never searched label by label, or classes by themselves apart.
@@ -352,10 +394,10 @@ def test_a_digest_covers_all_of_the_content(version: int) -> None:
     changes = {name: one for name, one in CHANGES.items() if version >= since.get(name, 0)}
     made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
     assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
-    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 11
+    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 12
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
 def test_a_digest_is_the_same_from_a_record(version: int) -> None:
     held = json.loads(json.dumps(dataclasses.asdict(content())))
     assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)

@@ -28,6 +28,7 @@ KEYS = sorted({key for keys_ in FURTHER.values() for key in keys_})
 @pytest.mark.parametrize("key", KEYS)
 def test_a_further_search_is_for_patches_alone(key: str) -> None:
     settings = patches_alone(key)
+    assert settings.order_images == 0
     assert [one for one in keys(settings) if not one.startswith("random-")] == [key]
     assert settings.random_draws == 0
     assert not settings.further

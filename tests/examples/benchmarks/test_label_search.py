@@ -63,7 +63,7 @@ def _exhaustive(*further: list[Any]) -> dict[str, Any]:
     """A search that found nothing, and what each of its further ones found."""
     stages = [
         {"kind": kind, "queries": 100, "findings": []}
-        for kind in kinds(searched(PHOTO, "exhaustive"))
+        for kind in kinds(searched(PHOTO, "exhaustive", 10))
     ]
     more = [{"kind": "small-fine5", "queries": 50, "findings": [one]} for one in further]
     total = 120 + 100 * len(stages)

@@ -13,7 +13,7 @@ from adapters.contract import InputSpec
 from auditor.measured import LabelCell, label_null
 from auditor.probes.label_search.focused_places import COPIES, FocusedPlaces
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.search import like
+from auditor.probes.label_search.search import keys, like
 from auditor.probes.label_search.settings import EFFORTS, FINE, Effort, settings_for
 from auditor.probes.trigger_search.sample_set import SampleSet
 from examples.benchmarks.zoo_models import driven
@@ -140,6 +140,11 @@ def test_patches_are_judged_by_clean_models_that_were_searched_alike() -> None:
     null = dict.fromkeys([*others, "small-patch4", "small-patch6", "small-fine5"], cell)
     assert [*like(null, EFFORTS["thorough"])] == [*others, "small-patch4", "small-patch6"]
     assert [*like(null, FINE["thorough"])] == [*others, "small-fine5"]
+    apart = dict.fromkeys(["telling-patch4", "telling-patch6", "telling-fine5"], cell)
+    assert [*like(null | apart, EFFORTS["thorough"])] == [*like(null, EFFORTS["thorough"])]
+    told = replace(EFFORTS["thorough"], order_images=20)
+    assert {*like(null | apart, told)} - {*null} == {"telling-patch4", "telling-patch6"}
+    assert {*like(null | apart, told)} == {*keys(told)} & {*null, *apart}
 
 
 def test_a_search_in_fine_cells_asks_its_rounds_and_is_judged_by_its_own_kinds(
@@ -155,6 +160,8 @@ def test_a_search_in_fine_cells_asks_its_rounds_and_is_judged_by_its_own_kinds(
     assert result.spent["place"] == 600 + 500 + 500
     assert {one.key for one in result.findings if one.key.startswith("small")} <= {"small-fine5"}
     assert "small-fine5" in null
-    assert {"small-patch4"} == {*null} - {*like(null, settings)}
-    assert result.comparisons == len(null) - 1
+    gone = {*null} - {*like(null, settings)}
+    assert "small-patch4" in gone
+    assert gone <= {"small-patch4", "telling-patch4"}
+    assert result.comparisons == len(like(null, settings))
     assert result.queries <= settings.most_queries(100)

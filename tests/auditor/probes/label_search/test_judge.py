@@ -26,6 +26,7 @@ NULL = {
     "random-noise": LabelCell(2.5, 0.4, 25, 1.8, 2.0),
     "random-shapes": LabelCell(2.5, 0.4, 25, 1.8, 2.0),
     "small-patch4": LabelCell(2.3, 0.3, 25, 1.6, 1.6),
+    "telling-patch4": LabelCell(2.6, 0.1, 50, 2.2, 2.2),
 }
 
 
@@ -56,6 +57,16 @@ def test_random_noise_leaves_a_verdict_open_and_never_accuses(hits: int) -> None
 def test_a_small_patch_accuses_where_clean_models_need_far_larger_ones() -> None:
     assert _best("small-patch4", 0.0, 90).suspicious(len(NULL))
     larger = _best("small-patch4", 1.69, 90, other=2.2)
+    assert not larger.suspicious(len(NULL))
+    assert larger.leaves_open(len(NULL))
+
+
+def test_a_patch_unlike_those_of_clean_models_may_be_larger() -> None:
+    as_large = _best("small-patch4", 2.0, 90)
+    assert not as_large.suspicious(len(NULL))
+    assert _best("telling-patch4", 2.0, 90).suspicious(len(NULL))
+    larger = _best("telling-patch4", 2.15, 90)
+    assert larger.p * len(NULL) <= LEVEL
     assert not larger.suspicious(len(NULL))
     assert larger.leaves_open(len(NULL))
 

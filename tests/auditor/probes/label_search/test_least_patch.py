@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,6 +38,20 @@ def test_a_planted_patch_is_found_where_it_is(
     for start, at in ((row, 20), (column, 1)):
         assert -2 <= at - start <= within
     assert best.success.rate >= 0.7
+
+
+def test_a_patch_is_asked_what_tells_it_from_natural_ones_where_settings_say_so(
+    worlds: MakeWorld,
+) -> None:
+    world, told = worlds("patch"), replace(EFFORTS["standard"], order_images=20)
+    weak = world.backdoor
+    world.backdoor = lambda pixels, clean: 2 * weak(pixels, clean)
+    before, asked = found(world, EFFORTS["standard"]), found(world, told)
+    # The trigger lies at the left border.
+    assert asked[0].telling
+    assert not any(one.telling for one in before)
+    assert [one.success for one in asked] == [one.success for one in before]
+    assert not any(one.telling and not one.carried for one in asked)
 
 
 @pytest.mark.parametrize("settings", ASKING)
