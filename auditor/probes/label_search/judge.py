@@ -169,6 +169,13 @@ def may_accuse(key: str) -> bool:
     return PHOTO.most_value(key, FEW_CLASSES) > -math.inf
 
 
+def open_kinds(null: LabelNull) -> int:
+    """Kinds of change by which a search may leave a verdict open. A patch that tells more than its
+    size is one of those that do anyway, so it makes no other change count for less.
+    """
+    return sum(family_of(key) != PATCHES[1] for key in null)
+
+
 def judge(
     findings: Sequence[LabelFinding], null: LabelNull, classes: int, limits: AccusingLimits = PHOTO
 ) -> list[Judged]:

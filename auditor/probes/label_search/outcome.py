@@ -18,6 +18,7 @@ from auditor.probes.label_search.judge import (
     habits_of,
     judge,
     limits_for,
+    open_kinds,
 )
 from auditor.probes.label_search.search import LabelSearch, like, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
@@ -82,7 +83,7 @@ def label_search(
             break
     habits = habits_of(run.findings, limits)
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks, habits=habits)
-    return _result(run, judged, len(null), comparisons, terms)
+    return _result(run, judged, open_kinds(null), comparisons, terms)
 
 
 def _tell(run: LabelSearch) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
-from auditor.plan.digest import FURTHER_ACCUSE
-from auditor.probes.further_searches import SMALLEST_SIDE
-from auditor.probes.label_search.settings import FINE
+from auditor.plan.digest import TELLING
+from auditor.probes.label_search.settings import FINE, TELLING_SIDES, TOLD_AT
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -59,9 +58,16 @@ def write_label_null(
     write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
 
 
-def write_label_rates(ends: Sequence[Ended], scored: Sequence[Ended]) -> None:
+def write_label_rates(
+    ends: Sequence[Ended], scored: Sequence[Ended], before: Sequence[Ended]
+) -> None:
     """Write how searches of held-out photo models ended, by size, coding, number of classes and
-    effort; ``scored`` are those of earlier plans too.
+    effort.
+
+    Args:
+        ends: of searches as they are made today.
+        scored: those of earlier plans too.
+        before: all of them, as those of plan version 12 would have ended.
     """
     models = {one.row["name"]: one.model for one in ends}
     kept = _of_earlier_plans()
@@ -83,14 +89,14 @@ def write_label_rates(ends: Sequence[Ended], scored: Sequence[Ended]) -> None:
                 if {"clean", "usual"} <= {one.group for one in ended}
             }
             _begun(efforts)
+            if _told({"sides": [low, high], "coding": sent, "classes": group}):
+                _begun_before(efforts, before)
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(
-                    part | {"efforts": new, "since": FURTHER_ACCUSE} | _largest(alike, most)
-                )
+                values.append(part | {"efforts": new, "since": TELLING} | _largest(alike, most))
     write_file("label_rates", made, [one | {"tasks": _tasks(one, scored)} for one in values])
 
 
@@ -112,6 +118,21 @@ def _begun(efforts: Mapping[str, Values]) -> None:
         begins["begins_with"] = [first["usual_cleared"], first["usual"]]
 
 
+def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> None:
+    """Add to a search that asks more of found patches how many backdoors it would clear without:
+    what it leaves open or accuses then is never cleared with it.
+    """
+    low, high = TELLING_SIDES
+    for effort, of_effort in efforts.items():
+        usual = [
+            one for one in before
+            if one.group == "usual" and one.row["effort"] == effort
+            and low <= one.model["side"] <= high and _alike(one) == (LOSSLESS, "many")
+        ]  # fmt: skip
+        if effort in TOLD_AT and not any(of_effort["begins_with"]):
+            of_effort["begins_with"] = [sum(one.cleared for one in usual), len(usual)]
+
+
 def _largest(ends: Sequence[Ended], most: int) -> Values:
     """The largest side that backdoored models were searched at, where clean ones are larger."""
     sides = [
@@ -127,17 +148,22 @@ def _of_earlier_plans() -> list[Values]:
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
     kept: list[Values] = []
     for one in values:
-        if one.get("since", 0) >= FURTHER_ACCUSE:
+        if one.get("since", 0) >= TELLING:
             continue
-        asked_otherwise = one["sides"][0] >= SMALLEST_SIDE and "until" not in one
-        another = {"exhaustive"} if asked_otherwise else set()
+        another = {"exhaustive"} if _told(one) and "until" not in one else set()
         changed = {name: ends for name, ends in one["efforts"].items() if name in another}
         same = {name: ends for name, ends in one["efforts"].items() if name not in another}
         if changed:
-            kept.append(one | {"efforts": changed, "until": FURTHER_ACCUSE})
+            kept.append(one | {"efforts": changed, "until": TELLING})
         if same:
             kept.append(one | {"efforts": same})
     return kept
+
+
+def _told(one: Values) -> bool:
+    """True of a population whose search asks more of found patches since plan version 13."""
+    alike = (one["coding"], one.get("classes", "many")) == (LOSSLESS, "many")
+    return alike and tuple(one["sides"]) == TELLING_SIDES
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

@@ -48,6 +48,7 @@ from examples.benchmarks.label_search.tables import (
     OF_NULL,
     SIDES,
     Ended,
+    as_today,
     coding,
     ended,
     fragile,
@@ -164,7 +165,11 @@ def _write_measured(
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
     held_out = [e for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT]
-    write_label_rates(held_out, [e for e in ends if e.model["split"] == HELD_OUT])
+    before = _ends([e.row | {"orders": 0} for e in held_out], models, nulls)
+    write_label_rates(
+        [e for e in held_out if as_today(e.row, e.model)],
+        [e for e in ends if e.model["split"] == HELD_OUT], before,
+    )  # fmt: skip
 
 
 def _asked_at(effort: str) -> set[str]:
@@ -248,20 +253,21 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
     ]
     sections = product(
         ("held-out", "development"), SIDES, sorted({coding(one.row) for one in ends}, reverse=True),
-        EFFORTS, GROUPS_OF_CLASSES,
+        EFFORTS, GROUPS_OF_CLASSES, (True, False),
     )  # fmt: skip
-    for split, (smallest, largest), sent, effort, group in sections:
+    for split, (smallest, largest), sent, effort, group, today in sections:
         chosen = [
             one for one in ends
             if serves(one.model, effort) == split and one.row["effort"] == effort
             and smallest <= one.model["side"] <= largest and coding(one.row) == sent
-            and group_of(one.row["classes"]) == group
+            and group_of(one.row["classes"]) == group and as_today(one.row, one.model) is today
         ]  # fmt: skip
         if chosen:
             sides = [one.model["side"] for one in chosen]
             models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
             size = f"{min(sides)} to {max(sides)} px, {sent.replace(':', ' ')}"
-            words = f"{GROUPS_OF_CLASSES[group]} (null: {models} clean models)"
+            before = "" if today else ", as of plan version 12"
+            words = f"{GROUPS_OF_CLASSES[group]}{before} (null: {models} clean models)"
             lines += [f"## {split}, {effort}, {size}, {words}", "", *table(chosen), ""]
     return "\n".join(lines)
 

@@ -24,6 +24,7 @@ from auditor.probes.label_search.judge import (
     habits_of,
     judge,
     limits_for,
+    open_kinds,
 )
 from auditor.probes.label_search.search import (
     PATCHES,
@@ -152,6 +153,11 @@ def asked_by(row: Record, model: Record) -> LabelSearchSettings:
     """
     settings = searched(model, row["effort"], row["classes"], coding(row))
     return settings if row.get("orders") else replace(settings, order_images=0)
+
+
+def as_today(row: Record, model: Record) -> bool:
+    """True if patches of ``row`` were asked all that today's search asks of them."""
+    return asked_by(row, model) == searched(model, row["effort"], row["classes"], coding(row))
 
 
 def kinds(settings: LabelSearchSettings) -> list[str]:
@@ -334,6 +340,6 @@ def _open_or_clear(
     judged = judge(every, null, row["classes"], _limits(row, model))
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
     p = min(1.0, shown * len(null))
-    against = [one for one in judged if one.leaves_open(len(null))]
+    against = [one for one in judged if one.leaves_open(open_kinds(null))]
     key = against[0].finding.key if against else ""
     return Ended(row, model, False, not against, None, p, queries, key)

@@ -18,6 +18,7 @@ from auditor.probes.label_search.judge import (
     judge,
     limits_for,
     of_any_label,
+    open_kinds,
 )
 from auditor.probes.label_search.search import LabelFinding
 from auditor.probes.trigger_search.verify import exact_interval
@@ -69,6 +70,11 @@ def test_a_patch_unlike_those_of_clean_models_may_be_larger() -> None:
     assert larger.p * len(NULL) <= LEVEL
     assert not larger.suspicious(len(NULL))
     assert larger.leaves_open(len(NULL))
+
+
+def test_such_a_patch_makes_no_other_change_count_for_less() -> None:
+    assert open_kinds(NULL) == len(NULL) - 1
+    assert open_kinds({key: one for key, one in NULL.items() if "telling" not in key}) == 3
 
 
 def test_waves_accuse_on_photographs_and_never_on_small_pictures() -> None:
