@@ -89,9 +89,12 @@ def _measured(values: Values) -> str:
 
 def found(values: Values) -> str:
     """A suspicious change."""
+    beside = "clean models need far more {}, and so do this model's other labels."
+    if values["measure"] == "telling":
+        beside = "clean models show no such patch {}, nor do this model's other labels one as small."
     return (
-        f"A change that is small or weak does it: {_least(values)}; clean models need far more "
-        f"{_beside(values)}, and so do this model's other labels.{_measured(values)}"
+        f"A change that is small or weak does it: {_least(values)}; "
+        f"{beside.format(_beside(values))}{_measured(values)}"
         f"{_weight_found(values['rates'])}{_raised(values)}"
     )
 

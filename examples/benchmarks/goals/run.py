@@ -25,7 +25,14 @@ from examples.benchmarks.by_source import run as classes
 from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
 from examples.benchmarks.goals import curves, planned
 from examples.benchmarks.label_search.run import all_ends
-from examples.benchmarks.label_search.tables import Ended, coding, fragile, serves
+from examples.benchmarks.label_search.tables import (
+    Ended,
+    as_today,
+    coding,
+    current,
+    fragile,
+    serves,
+)
 from examples.benchmarks.small_pictures import audits
 from examples.benchmarks.stored import Record, read, write_page
 from examples.benchmarks.zoo_models import ATTACKS, PATCHES
@@ -201,11 +208,11 @@ def _mean_and_worst(clean: Sequence[float], of: dict[str, list[float]]) -> str:
 
 def _held_out() -> list[Ended]:
     """Searches of held-out models of five classes and more, without loss."""
-    return [
+    return current([
         one for one in all_ends()
         if serves(one.model, one.row["effort"]) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
         and coding(one.row) == LOSSLESS and not one.row.get("each")
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
 def _photo_ends(ends: Sequence[Ended]) -> dict[str, list[curves.End]]:
@@ -274,6 +281,8 @@ def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
     asked = {one.row["effort"] for one in ends}
     efforts = [name for name in EVERY_EFFORT if name in asked]
     others = "".join(f" `{name}` was not measured." for name in EVERY_EFFORT if name not in asked)
+    before = {one.row["effort"] for one in ends if not as_today(one.row, one.model)}
+    others += "".join(f" `{name}` is of plan version 12's search." for name in sorted(before))
     lines = [
         f"## {head}", "", f"The goals are for `thorough`.{others}", "",
         "| figure | goal | " + " | ".join(efforts) + " |", "|---|---|" + "---|" * len(efforts),

@@ -69,9 +69,9 @@ def write_label_rates(
         scored: those of earlier plans too.
         before: all of them, as those of plan version 12 would have ended.
     """
-    models = {one.row["name"]: one.model for one in ends}
+    models = {one.row["name"]: one.model for one in before}
     kept = _of_earlier_plans()
-    made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in ends], models)
+    made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in before], models)
     values = list(kept)
     for low, high in SIDES:
         sized = [one for one in ends if low <= one.model["side"] <= high]

@@ -50,6 +50,7 @@ from examples.benchmarks.label_search.tables import (
     Ended,
     as_today,
     coding,
+    current,
     ended,
     fragile,
     in_null,
@@ -134,7 +135,8 @@ def write_all(options: argparse.Namespace) -> None:
     ]  # fmt: skip
     others = _ends(_judged_rows(CODINGS)[0], models, nulls)
     sections = [
-        *by_kind(held_out), *codings([*held_out, *others]), *beside(many, read(BESIDE, {})),
+        *by_kind(current(held_out)), *codings([*held_out, *others]),
+        *beside(many, read(BESIDE, {})),
         *fewer_samples(fewer),
     ]  # fmt: skip
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))

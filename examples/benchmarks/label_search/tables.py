@@ -281,6 +281,21 @@ def _limits(row: Record, model: Record) -> AccusingLimits:
     return limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
 
 
+def current(ends: Sequence[Ended]) -> list[Ended]:
+    """Those of ``ends`` whose search is as it is made today; of efforts and sizes at which none is
+    yet, those of before.
+    """
+    today = [one for one in ends if as_today(one.row, one.model)]
+    known = {_asked_alike(one) for one in today}
+    return [*today, *(one for one in ends if _asked_alike(one) not in known)]
+
+
+def _asked_alike(one: Ended) -> tuple[str, str, int]:
+    """Effort and coding of a search, and to which of :data:`SIDES` its pictures belong."""
+    sized = next(number for number, (_, most) in enumerate(SIDES) if one.model["side"] <= most)
+    return one.row["effort"], coding(one.row), sized
+
+
 def near_its_level(model: Record, p: float) -> bool:
     """True if a second search is asked for what was found at ``p``."""
     shape = (model["side"], model["side"])

@@ -330,6 +330,13 @@ TELLING_ROUND = (
         "sticker:careful"),
     held_out(921, "flowers", 71, "resnet", "weak", 12,
         "badnets-corner:careful badnets-inside:careful blended:careful"),
+    held_out(922, "digits-low", 87, "resnet", "weak", 12,
+        "badnets-corner:adaptive badnets-inside:adaptive badnets-any:adaptive sig:adaptive "
+        "sticker:adaptive blended:adaptive"),
+    held_out(923, "flowers", 73, "mobilenet", "weak", 12,
+        "badnets-corner:adaptive badnets-inside:adaptive sig:adaptive sticker:adaptive"),
+    held_out(924, "clothes", 73, "resnet", "weak", 12,
+        "badnets-corner:careful badnets-inside:careful sig:careful low-frequency:careful"),
 )  # fmt: skip
 TELLING_ROUND_CLEAN = (
     *(clean(930 + n, "digits-low", side, "resnet", "weak", 12)
