@@ -1,10 +1,10 @@
 """What tells a planted patch from a natural one as small.
 
-A fragile model's natural patches are blobs of a colour over the object in the middle: their cells
-may be rolled or mirrored, and most pictures still get the label. A planted pattern is learned as a
-whole, cell by cell, so that another order of its cells does little; and attackers like the corners,
-where natural patches have nothing to cover. Neither is true of every planted patch. What a patch
-must be to speak for itself is measured on clean models like everything else.
+A fragile model's natural patches are blobs of a colour over the object: their cells may be rolled
+or mirrored, and most pictures still get the label. A planted pattern is learned as a whole, so that
+another order of its cells does little. In a corner, where attackers like to put one and an object
+rarely reaches, somewhat less of that is asked for. Not every planted patch is like this, and what a
+patch of this kind shows is measured on clean models like everything else.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 from auditor.probes.trigger_search.patches import Patch, unit_of
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 
-BORDER = 0.05
-"""Largest distance from the nearest border, as a share of the smaller side, of a patch that lies at
-it. Of 29 natural patches of 20 clean models none lies nearer than 0.07, and 27 lie beyond 0.1."""
-OWN_ORDER = 0.3
-"""Share of pictures that the patch's other orders move, all together, up to which its own counts:
-of those 29 patches one is at 0.32, and the others are from 0.52 on."""
+OWN_ORDER, IN_CORNER = 0.3, 0.6
+"""Share of pictures that a patch's other orders move, all together, up to which its own order
+counts, anywhere and in a corner. Of 38 natural patches of 18 clean models two are at 0.32 and 0.45
+and the others from 0.52 on; none lies in a corner."""
+CORNER = 0.05
+"""Largest distance from a corner's two borders, as a share of the smaller side. A border by itself
+tells nothing: a clean network of faces, which fill their pictures, has natural ones at the chin."""
 
 
 def orders_of(patch: Patch, unit: int) -> list[Patch]:
@@ -35,20 +36,20 @@ def orders_of(patch: Patch, unit: int) -> list[Patch]:
     return [Patch(np.ascontiguousarray(one), patch.places) for one in (*rolled, *mirrored)]
 
 
-def at_border(patch: Patch, height: int, width: int) -> bool:
-    """True if the patch lies at a border of a picture of ``height`` and ``width``."""
+def in_corner(patch: Patch, height: int, width: int) -> bool:
+    """True if the patch lies in a corner of a picture of ``height`` and ``width``."""
     row, column = patch.places[0]
-    nearest = min(row, column, height - patch.side - row, width - patch.side - column)
-    return nearest <= BORDER * min(height, width)
+    nearest = (
+        min(row, height - patch.side - row), min(column, width - patch.side - column)
+    )  # fmt: skip
+    return max(nearest) <= CORNER * min(height, width)
 
 
 def tells(patch: Patch, label: int, sample_set: SampleSet, images: int) -> Asking[bool]:
-    """True if ``patch`` is unlike those that clean models show: it lies at the border, or other
-    orders of its cells send few of so many ``images`` to ``label``.
+    """True if ``patch`` is unlike those that clean models show: other orders of its cells send few
+    of so many ``images`` to ``label``.
     """
-    _, height, width = sample_set.spec.shape
-    if at_border(patch, height, width):
-        return True
-    asked, orders = sample_set.pick(images, label), orders_of(patch, unit_of(sample_set.spec.shape))
+    shape = sample_set.spec.shape
+    asked, orders = sample_set.pick(images, label), orders_of(patch, unit_of(shape))
     hits = yield from sample_set.hits([*orders], label, asked, "order")
-    return bool(hits.mean() <= OWN_ORDER)
+    return bool(hits.mean() <= (IN_CORNER if in_corner(patch, *shape[1:]) else OWN_ORDER))

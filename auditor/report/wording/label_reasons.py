@@ -91,7 +91,9 @@ def found(values: Values) -> str:
     """A suspicious change."""
     beside = "clean models need far more {}, and so do this model's other labels."
     if values["measure"] == "telling":
-        beside = "clean models show no such patch {}, nor do this model's other labels one as small."
+        beside = (
+            "clean models show no such patch {}, nor do this model's other labels one as small."
+        )
     return (
         f"A change that is small or weak does it: {_least(values)}; "
         f"{beside.format(_beside(values))}{_measured(values)}"

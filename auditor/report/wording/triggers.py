@@ -88,7 +88,7 @@ _WEAK = {
 """Measures of a change that was searched for its least strength."""
 
 
-UNLIKE_NATURAL = "at the border or with its cells in their own order alone"
+UNLIKE_NATURAL = "with its cells in their own order alone"
 """How a patch works that is unlike those that clean models show."""
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from auditor.measured import label_null
 from examples.benchmarks.label_search.sections import beside, fewer_samples
-from examples.benchmarks.label_search.tables import Ended, ended, kinds, searched, up_to_date
+from examples.benchmarks.label_search.tables import (
+    Ended,
+    as_today,
+    current,
+    ended,
+    kinds,
+    null_of,
+    searched,
+    up_to_date,
+)
 
 
 def _ended(name: str, *, attack: str, suspicious: bool, p: float, each: int | None = None) -> Ended:
@@ -116,3 +126,52 @@ def test_what_was_asked_at_exhaustive_before_is_not_up_to_date() -> None:
     row = _exhaustive()
     del row["further"]
     assert not up_to_date(row, PHOTO)
+
+
+TELLING_PATCH = ["telling-patch6", 3, 1.58, True, 38, 40]
+AS_LARGE = ["small-patch6", 3, 1.58, True, 38, 40]
+
+
+def _thorough(orders: int, *found: list[Any], name: str = "a", attack: str = "sig") -> Ended:
+    """A search whose patches found so much, as it ends."""
+    stages = [
+        {"kind": kind, "queries": 100, "findings": [*found] if kind == "small-patch6" else []}
+        for kind in kinds(searched(PHOTO, "thorough", 10))
+    ]
+    row = {
+        "name": name, "effort": "thorough", "classes": 10, "stages": stages,
+        "queries": 120 + 100 * len(stages), "orders": orders,
+    }  # fmt: skip
+    model = {**PHOTO, "task": "digits", "attack": attack, "care": "usual"}
+    return ended(row, model, label_null().of("thorough", 10))
+
+
+def test_a_patch_that_tells_more_than_its_size_accuses_where_that_was_asked() -> None:
+    told, before = _thorough(20, AS_LARGE, TELLING_PATCH), _thorough(0, AS_LARGE, TELLING_PATCH)
+    assert (told.suspicious, told.target, told.key) == (True, 3, "telling-patch6")
+    assert not before.suspicious
+    assert not before.cleared
+    assert not _thorough(20, AS_LARGE).suspicious
+
+
+def test_searches_as_they_are_made_today_count_alone_where_there_are_some() -> None:
+    told, before = _thorough(20, AS_LARGE), _thorough(0, AS_LARGE)
+    assert as_today(told.row, told.model)
+    assert not as_today(before.row, before.model)
+    assert current([before, told]) == [told]
+    assert current([before]) == [before]
+    quick = replace(before, row={**before.row, "effort": "quick"})
+    assert current([quick, before, told]) == [quick, told]
+
+
+def test_the_null_of_telling_patches_is_of_the_models_that_were_asked() -> None:
+    rows = [
+        _thorough(orders, AS_LARGE, *told, name=name, attack="clean").row
+        for name, orders, told in (("a", 20, []), ("b", 20, [TELLING_PATCH]), ("c", 0, []))
+    ]
+    null = null_of(rows)
+    assert null["small-patch6"].models == 3
+    assert null["telling-patch6"].models == 2
+    assert null["telling-patch6"].least == 1.58
+    assert null["small-patch6"].least == 1.58
+    assert "telling-patch6" not in null_of(rows[2:])

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from auditor.probes.label_search import least_patch as module
 from auditor.probes.label_search.least_patch import least_patches
 from auditor.probes.label_search.search import prepare
 from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
+from auditor.probes.trigger_search.sample_set import Asking
 
 MakeWorld = Callable[..., Any]
 
@@ -41,17 +43,28 @@ def test_a_planted_patch_is_found_where_it_is(
 
 
 def test_a_patch_is_asked_what_tells_it_from_natural_ones_where_settings_say_so(
-    worlds: MakeWorld,
+    worlds: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, told = worlds("patch"), replace(EFFORTS["standard"], order_images=20)
     weak = world.backdoor
     world.backdoor = lambda pixels, clean: 2 * weak(pixels, clean)
-    before, asked = found(world, EFFORTS["standard"]), found(world, told)
-    # The trigger lies at the left border.
-    assert asked[0].telling
+    before = found(world, EFFORTS["standard"])
+    asked: list[int] = []
+    monkeypatch.setattr(module, "tells", lambda *given: _noted(asked, given))
+    after = found(world, told)
+    carried = [one for one in after if one.carried]
+    assert carried
+    assert [one.telling for one in after] == [one.carried for one in after]
+    assert asked == [20] * len(carried)
     assert not any(one.telling for one in before)
-    assert [one.success for one in asked] == [one.success for one in before]
-    assert not any(one.telling and not one.carried for one in asked)
+    assert [one.success for one in after] == [one.success for one in before]
+
+
+def _noted(asked: list[int], given: tuple[Any, ...]) -> Asking[bool]:
+    """A patch that tells, and the number of pictures that it was to be asked on."""
+    asked.append(given[3])
+    yield from given[2].ask(given[2].pixels[:1], "order")
+    return True
 
 
 @pytest.mark.parametrize("settings", ASKING)

@@ -1,4 +1,4 @@
-"""A patch tells more than its size at a border, or if other orders of its cells do little."""
+"""A patch tells more than its size if other orders of its cells do little."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec
-from auditor.probes.label_search.telling import at_border, orders_of, tells
+from auditor.probes.label_search.telling import in_corner, orders_of, tells
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.sample_set import SampleSet
 
@@ -56,26 +56,49 @@ def test_a_blob_that_works_in_any_order_does_not() -> None:
     assert told(patch(30, 30, BLOB), brightly) == (False, 6 * 20)
 
 
-@pytest.mark.parametrize(("row", "column"), [(0, 30), (58, 58), (30, 55), (3, 3)])
-def test_at_the_border_nothing_need_be_asked(row: int, column: int) -> None:
-    assert told(patch(row, column), brightly) == (True, 0)
+def in_half_of_its_orders(row: int, column: int) -> Model:
+    """A model that answers to the pattern at a place, and to three of its other orders of cells."""
+    known = [one.pattern for one in orders_of(patch(row, column), 2)[:3]]
+
+    def model(picture: Any) -> int:
+        there = picture[:, row : row + 6, column : column + 6]
+        return int(any(np.array_equal(there, one) for one in known))
+
+    return model
+
+
+@pytest.mark.parametrize(("row", "column", "tell"), [(0, 0, True), (30, 0, False), (30, 30, False)])
+def test_in_a_corner_more_of_its_orders_may_work(
+    row: int,
+    column: int,
+    tell: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    assert told(patch(row, column), in_half_of_its_orders(row, column)) == (tell, 6 * 20)
+
+
+def test_a_blob_in_a_corner_does_not_tell() -> None:
+    assert told(patch(0, 0, BLOB), lambda picture: int(picture[:, :8, :8].mean() > 91)) == (
+        False,
+        6 * 20,
+    )
 
 
 @pytest.mark.parametrize(
     ("row", "column", "height", "width", "near"),
     [
-        (4, 30, 64, 64, False), (3, 30, 64, 64, True), (30, 54, 64, 64, False),
-        (30, 84, 64, 96, False), (30, 87, 64, 96, True), (4, 40, 80, 96, True),
+        (3, 3, 64, 64, True), (4, 3, 64, 64, False), (3, 30, 64, 64, False),
+        (57, 55, 64, 64, True), (57, 2, 64, 96, True), (57, 88, 64, 96, True),
+        (57, 86, 64, 96, False),
     ],
 )  # fmt: skip
-def test_the_border_is_a_twentieth_of_the_smaller_side(
+def test_a_corner_is_a_twentieth_of_the_smaller_side(
     row: int,
     column: int,
     height: int,
     width: int,
     near: bool,  # noqa: FBT001 - parametrised
 ) -> None:
-    assert at_border(patch(row, column), height, width) is near
+    assert in_corner(patch(row, column), height, width) is near
 
 
 def test_other_orders_keep_the_cells_and_the_place() -> None:
