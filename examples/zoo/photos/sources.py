@@ -23,7 +23,7 @@ def info_of(task: str, side: int) -> DatasetInfo:
 def load(task: str, side: int, data_dir: Path, cache_dir: Path | None = None) -> Dataset:
     """Training pictures, and the test and validation pictures that accuracy is measured on.
 
-    With a cache directory, pictures are decoded once for each data set and side.
+    With a cache directory, pictures are decoded once for each data set, set of its folders and side.
 
     Raises:
         DataMissingError: a folder is missing or holds no pictures.
@@ -44,7 +44,7 @@ def _decode(task: Task, side: int, data_dir: Path) -> dict[str, UInt8Array]:
 
 
 def _cached(task: Task, side: int, data_dir: Path, cache_dir: Path) -> dict[str, UInt8Array]:
-    path = cache_dir / f"{task.dataset}-{side}.npz"
+    path = cache_dir / f"{pictures_of(task)}-{side}.npz"
     if path.exists():
         with np.load(path) as file:
             return {key: np.asarray(file[key]) for key in file.files}
@@ -54,6 +54,13 @@ def _cached(task: Task, side: int, data_dir: Path, cache_dir: Path) -> dict[str,
     np.savez(partial, **arrays)  # type: ignore[arg-type]
     partial.replace(path)
     return arrays
+
+
+def pictures_of(task: Task) -> str:
+    """Name of the pictures of a task: its data set, and its folders if it leaves any out."""
+    most = max(len(one.folders) for one in TASKS.values() if one.dataset == task.dataset)
+    few = [] if len(task.folders) == most else task.folders
+    return "-".join([task.dataset, *few])
 
 
 def _read(

@@ -25,6 +25,7 @@ from .augmentation import augment, draw
 from .manifest import PhotoSpec
 from .networks import PRETRAINED, Pretrained
 from .poisoning import Poison, additions
+from .sources import pictures_of
 from .tasks import TASKS
 
 BATCH = 32
@@ -129,7 +130,8 @@ def _cached_pass(net: Pretrained, attempt: Attempt, number: int) -> Pass:
     dataset = TASKS[spec.task].dataset
     key = [zlib.crc32(f"{dataset}-{spec.augmentation}".encode()), spec.side, number]
     draws = draw(spec.augmentation, data.info.shape, len(data.y_train), np.random.default_rng(key))
-    name = f"{dataset}-{spec.side}-{spec.family}-{spec.augmentation}-{number}.npy"
+    pictures = pictures_of(TASKS[spec.task])
+    name = f"{pictures}-{spec.side}-{spec.family}-{spec.augmentation}-{number}.npy"
     path = attempt.cache / name
     if not path.exists():
         features = frozen_features(net, augment(data.x_train, draws))

@@ -39,6 +39,16 @@ def test_pictures_become_square_and_labels_follow_the_task(data: Path, tmp_path:
     assert np.array_equal(half.y_test, again.y_test)
 
 
+def test_tasks_of_other_folders_share_no_pictures_in_a_cache(data: Path, tmp_path: Path) -> None:
+    for task in ("digits-low", "digits-high", "digits", "digits-half"):
+        fresh, kept = load(task, 24, data), load(task, 24, data, tmp_path / "cache")
+        again = load(task, 24, data, tmp_path / "cache")
+        for one in (kept, again):
+            assert np.array_equal(one.x_train, fresh.x_train)
+            assert np.array_equal(one.y_test, fresh.y_test)
+    assert len([*(tmp_path / "cache").iterdir()]) == 3
+
+
 def test_samples_are_written_by_class(data: Path, tmp_path: Path) -> None:
     spec = next(spec for spec in build_manifest() if spec.task == "digits-half")
     out = tmp_path / "samples"
