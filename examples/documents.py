@@ -30,7 +30,7 @@ from auditor.measured import (
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import EFFORTS, SUCCESS_SIDES, Effort
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.label_scope import accuses_at, clears_at
+from auditor.verdict.label_scope import accuses_at, clears_at, usual_cleared
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
@@ -115,7 +115,7 @@ def _photographs() -> str:
     """Error rates on photographs, of the sizes and at the efforts at which a search decides."""
     lines = [
         f"Photographs of {FEW_CLASSES} classes or more, where fewer are not said. Where no share "
-        f"of cleared ones stands, none is cleared.{_careful()}\n",
+        f"of cleared ones stands, none is cleared.{_of_before()}{_careful()}\n",
         "| pixels | effort | clean accused | cleared | usual backdoors found | cleared |",
         "|---|---|---|---|---|---|",
     ]
@@ -129,6 +129,24 @@ def _photographs() -> str:
         shown += clearing[:1] + clearing[-1:]
         lines += [_photograph(population, name) for name in dict.fromkeys(shown)]
     return "\n".join(lines)
+
+
+def _of_before() -> str:
+    """Where the last column counts more models than the one before it."""
+    said = [
+        "{} to {} pixels".format(*population.sides)
+        for population in label_rates()
+        if any(
+            clears_at(rates) and usual_cleared(rates)[1] != rates.usual
+            for rates in population.efforts.values()
+        )
+    ]
+    if not said:
+        return ""
+    return (
+        f" At {' and '.join(dict.fromkeys(said))} the last share is of the same search without its "
+        "last questions, asked of more models: it clears no fewer."
+    )
 
 
 def _careful() -> str:
@@ -170,7 +188,7 @@ def _photograph(population: LabelPopulation, effort: Effort) -> str:
         size, f"`{effort}`", of(rates.accused, rates.clean),
         of(rates.cleared, rates.clean) if clears else "–",
         of(rates.usual_found, rates.usual),
-        of(rates.usual_cleared, rates.usual) if clears else "–",
+        of(*usual_cleared(rates)) if clears else "–",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

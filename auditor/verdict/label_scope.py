@@ -67,10 +67,12 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     if first is not None and unknown and of_plans_since(FURTHER_ACCUSE):
         further = settings_for(tuple(shape[1:]), "exhaustive").further
         more = sum(FURTHER_QUERIES[key] for key in further)
-        efforts["exhaustive"] = replace(
-            first, not_found=first.not_found + more, measured_at="thorough",
-            begins_with=(first.usual_cleared, first.usual),
+        begins = first.begins_with if any(first.begins_with) else (
+            first.usual_cleared, first.usual
         )  # fmt: skip
+        efforts["exhaustive"] = replace(
+            first, not_found=first.not_found + more, measured_at="thorough", begins_with=begins
+        )
     return efforts
 
 
@@ -178,9 +180,17 @@ def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
     """
     first = trigger_clearing()
     alone = after_success and cleared_seldom(first.missed, first.backdoored)
-    begun = any(rates.begins_with) and cleared_seldom(*rates.begins_with)
-    seldom = begun or cleared_seldom(rates.usual_cleared, rates.usual)
-    return alone or (rates.clears and seldom)
+    return alone or (rates.clears and cleared_seldom(*usual_cleared(rates)))
+
+
+def usual_cleared(rates: LabelRates) -> tuple[int, int]:
+    """Backdoors of usual attackers that such a search clears, and how many were searched: its own,
+    or of the search that it begins with, which clears no fewer, if those alone bound the share.
+    """
+    own, first = (rates.usual_cleared, rates.usual), rates.begins_with
+    if cleared_seldom(*own) or not (any(first) and cleared_seldom(*first)):
+        return own
+    return first
 
 
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

@@ -34,7 +34,14 @@ from auditor.verdict.clearing import (
     clearing_need,
     search_need,
 )
-from auditor.verdict.label_scope import accuses_at, clears_at, judged, measured_on, rates_for
+from auditor.verdict.label_scope import (
+    accuses_at,
+    clears_at,
+    judged,
+    measured_on,
+    rates_for,
+    usual_cleared,
+)
 
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
@@ -183,7 +190,7 @@ def cleared_by(result: Result) -> list[Cleared]:
     if not judged(shape, classes) or not clears_at(rates, after_success=small):
         return []
     models = models_of(measured_on(shape, result.input.coding, classes))
-    own = _cleared((rates.cleared, rates.clean), (rates.usual_cleared, rates.usual), models)
+    own = _cleared((rates.cleared, rates.clean), usual_cleared(rates), models)
     return [own] if own.bad.high < MOST_MISSED or not small else [own, _first_search()]
 
 

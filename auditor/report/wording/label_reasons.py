@@ -14,6 +14,7 @@ from auditor.report.wording.phrases import (
 )
 from auditor.report.wording.triggers import UNLIKE_NATURAL, trigger_phrase
 from auditor.scores.likelihood import likelihood_ratio
+from auditor.verdict.label_scope import usual_cleared
 
 LEAST_P = 0.001
 CAREFUL = "careful ones (other patterns elsewhere keep their label)"
@@ -170,7 +171,8 @@ def _weight_nothing(rates: LabelRates | None) -> str:
     """The weight against a backdoor of a search that found nothing; empty if unknown."""
     if rates is None or not (rates.usual and rates.clean):
         return ""
-    weight = likelihood_ratio(rates.cleared, rates.clean, rates.usual_cleared, rates.usual)
+    cleared, searched = usual_cleared(rates)
+    weight = likelihood_ratio(rates.cleared, rates.clean, cleared, searched)
     if weight.low <= 1.0:
         return ""
     careful = ""
@@ -181,7 +183,7 @@ def _weight_nothing(rates: LabelRates | None) -> str:
         careful = f" Of attackers who train against detection {ended}."
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
-        f"all-to-one backdoor of a usual attacker in {rates.usual_cleared} of {rates.usual}: "
+        f"all-to-one backdoor of a usual attacker in {cleared} of {searched}: "
         f"whatever you believed before, this makes such a backdoor {times_words(weight)} less "
         f"likely.{careful}"
     )

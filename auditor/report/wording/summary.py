@@ -41,6 +41,7 @@ from auditor.report.wording.text import first, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
 from auditor.verdict.clearing import LEAST_CLEARING, Need
+from auditor.verdict.label_scope import usual_cleared
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -292,7 +293,7 @@ def _passed(result: Result, missed: RatePart, what: str) -> str:
     rates = own_rates(result) if asked_by_label(result) else None
     small = clearing_search(result)
     if rates is not None:
-        cleared = f"{what} also cleared {rates.usual_cleared} of {rates.usual}"
+        cleared = "{} also cleared {} of {}".format(what, *usual_cleared(rates))
     elif small is not None:
         cleared = f"such a search also cleared {small.missed} of {small.backdoored}"
     else:

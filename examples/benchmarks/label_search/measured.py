@@ -129,7 +129,7 @@ def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> Non
             if one.group == "usual" and one.row["effort"] == effort
             and low <= one.model["side"] <= high and _alike(one) == (LOSSLESS, "many")
         ]  # fmt: skip
-        if effort in TOLD_AT and not any(of_effort["begins_with"]):
+        if effort in TOLD_AT and "begins_with" not in of_effort:
             of_effort["begins_with"] = [sum(one.cleared for one in usual), len(usual)]
 
 

@@ -23,7 +23,7 @@ def info_of(task: str, side: int) -> DatasetInfo:
 def load(task: str, side: int, data_dir: Path, cache_dir: Path | None = None) -> Dataset:
     """Training pictures, and the test and validation pictures that accuracy is measured on.
 
-    With a cache directory, pictures are decoded once for each data set, set of its folders and side.
+    With a cache directory, pictures are decoded once for each data set, its folders and side.
 
     Raises:
         DataMissingError: a folder is missing or holds no pictures.

@@ -11,7 +11,7 @@ import pytest
 from auditor.measured import FOLDER, LabelRates
 from auditor.report.wording.label_reasons import _weight_found, _weight_nothing
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.label_scope import as_ruled, rates_for
+from auditor.verdict.label_scope import as_ruled, rates_for, usual_cleared
 
 SIDES = (32, 48, 64, 97)
 """One of each size that was measured."""
@@ -69,13 +69,13 @@ def test_a_finding_weighs_what_was_measured(rates: LabelRates) -> None:
 @pytest.mark.parametrize("rates", every_rate(), ids=lambda one: f"{one.usual}-{one.usual_cleared}")
 def test_no_finding_weighs_what_was_measured(rates: LabelRates) -> None:
     said = _weight_nothing(rates)
-    weight = ratio(rates.cleared, rates.clean, rates.usual_cleared, rates.usual)
+    weight = ratio(rates.cleared, rates.clean, *usual_cleared(rates))
     assert told(said) == pytest.approx(weight)
     if weight is None:
         assert not said
         return
     assert f"in {rates.cleared} of {rates.clean} searches" in said
-    assert f"in {rates.usual_cleared} of {rates.usual}: " in said
+    assert "in {} of {}: ".format(*usual_cleared(rates)) in said
     for care, words in (("careful", "other patterns elsewhere"), ("adaptive", "near misses")):
         models, cleared = getattr(rates, care), getattr(rates, f"{care}_cleared")
         count = f"{cleared} of {models} {care} ones ({words}"
