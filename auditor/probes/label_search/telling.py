@@ -1,4 +1,4 @@
-"""What tells a planted patch from a natural one as small.
+"""Planted patches told from natural ones as small.
 
 A fragile model's natural patches are blobs of a colour over the object: their cells may be rolled
 or mirrored, and most pictures still get the label. A planted pattern is learned as a whole, so that

@@ -144,7 +144,9 @@ def _of_search(result: Result, found: TriggerPart) -> list[Risk]:
     accept = cleared[0].bad if cleared else None
     if cleared and (one := cleared[0]).models != basis:
         size = one.models.partition(OF_PROJECT)[2]
-        basis = f"{basis}; cleared: {one.clean.n + one.bad.n} of {size}"
+        # Of the same sizes more models: those whose searches this one begins with.
+        of = ", of earlier searches too" if basis.endswith(size) else f" of {size}"
+        basis = f"{basis}; cleared: {one.clean.n + one.bad.n}{of}"
     first = [
         Risk(f"{name}, its first part alone", None, None, one.bad, one.models)
         for one in cleared[1:]

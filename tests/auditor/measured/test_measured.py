@@ -44,11 +44,12 @@ from auditor.plan.digest import (
     MORE_NULLS,
     PLAN_VERSION,
     REPEATED,
+    TELLING,
     searched_before,
 )
 from auditor.probes.further_searches import SMALLEST_SIDE
-from auditor.probes.label_search.settings import FINE, FINE_SIDE
-from auditor.verdict.label_scope import group_of, rates_for
+from auditor.probes.label_search.settings import FINE, FINE_SIDE, TELLING_SIDES
+from auditor.verdict.label_scope import clears_at, group_of, rates_for
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -263,12 +264,13 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
     later = [one for one in label_rates() if one.since]
-    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE}
+    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, TELLING}
     for version, since in (
         (MORE_NULLS - 1, {0}),
         (FOCUSED - 1, {0, MORE_NULLS}),
         (REPEATED - 1, {MORE_NULLS, FOCUSED}),
         (FURTHER_ACCUSE - 1, {MORE_NULLS, FOCUSED, REPEATED}),
+        (TELLING - 1, {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE}),
     ):
         assert {one.since for one in label_rates_of(version)} == since
     assert {"two", "few"} <= {one.classes for one in later}
@@ -298,6 +300,27 @@ def told(version: int) -> dict[Key, Any]:
         for one in label_rates_of(version)
         for effort, rates in one.efforts.items()
     }
+
+
+def test_a_search_that_asks_more_of_patches_has_rates_of_its_own() -> None:
+    before, now = told(TELLING - 1), told(TELLING)
+    asked_otherwise = {
+        (TELLING_SIDES[0], "lossless", "many", effort) for effort in ("standard", "thorough")
+    }
+    unknown = (TELLING_SIDES[0], "lossless", "many", "exhaustive")
+    assert {key for key in before if now.get(key) != before[key]} == {*asked_otherwise, unknown}
+    assert unknown not in now
+    for key in asked_otherwise:
+        # It can only accuse more, so that it clears no more than all that were asked less.
+        cleared, models = now[key].begins_with
+        assert models >= now[key].usual + before[key].usual
+        assert cleared >= now[key].usual_cleared + before[key].usual_cleared
+    side = TELLING_SIDES[0]
+    dearer, first = (
+        rates_for((3, side, side), "png", 10)[effort] for effort in ("exhaustive", "thorough")
+    )
+    assert (dearer.measured_at, dearer.begins_with) == ("thorough", first.begins_with)
+    assert clears_at(dearer)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from auditor.report.wording.formal import (
 from auditor.report.wording.summary import summary
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.clearing import MOST_MISSED
-from auditor.verdict.label_scope import errors_of, rates_for
+from auditor.verdict.label_scope import errors_of, rates_for, usual_cleared
 
 MakeReport = Callable[..., dict[str, Any]]
 HELD_OUT = {
@@ -182,19 +182,23 @@ def test_the_rule_of_photographs_is_that_which_is_applied(
     for cell, hits, models in (
         (reject, rates.accused, rates.clean),
         (missed, rates.usual - rates.usual_found, rates.usual),
-        (accept, rates.usual_cleared, rates.usual),
+        (accept, *usual_cleared(rates)),
     ):
         found = binomial_rate(hits, models)
         assert cell == f"{hits} of {models} ({found.low:.0%} to {found.high:.0%})"
-    assert binomial_rate(rates.usual_cleared, rates.usual).high < MOST_MISSED
+    bad = binomial_rate(*usual_cleared(rates))
+    assert bad.high < MOST_MISSED
     low, high = (64, 96) if side == 64 else (97, 320)
     models = rates.clean + rates.usual
-    assert basis == f"{models} held-out photo models of this project, {low} to {high} pixels"
+    population = f"photo models of this project, {low} to {high} pixels"
+    more = (
+        f"; cleared: {rates.clean + bad.n}, of earlier searches too" if bad.n != rates.usual else ""
+    )
+    assert basis == f"{models} held-out {population}{more}"
     sure, of = how_sure(result)
     assert of == "The rates are of models of 5 to 10 classes."
-    bad = binomial_rate(rates.usual_cleared, rates.usual)
     assert f"of 100 with a backdoor for all classes about {100 * bad.rate:.0f} would too" in sure
-    assert basis in sure
+    assert f"(measured on {rates.clean + bad.n} held-out {population})" in sure
 
 
 @pytest.mark.parametrize(("side", "effort"), [(64, "standard"), (300, "thorough")])
