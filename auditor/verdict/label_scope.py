@@ -27,7 +27,7 @@ from auditor.measured import (
     trigger_error_rates,
     within,
 )
-from auditor.plan.digest import FURTHER_ACCUSE
+from auditor.plan.digest import FURTHER_ACCUSE, TELLING
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import (
@@ -52,7 +52,8 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     JPEG of a better quality than any measured is judged by the nearest below it. Empty if nothing
     like it was measured. Tasks of three and four classes have those of more where none of them was:
     :func:`judged` tells that they decide nothing then. ``exhaustive`` has those of ``thorough``
-    where it was not measured: what it asks besides accuses of nothing there.
+    where it was not measured: what it asks besides accuses of nothing there, or, at 64 to 96
+    pixels, of the smallest patches, which were measured with the searches of before.
     """
     best = measured_on(shape, encoding, classes)
     if best is None:
@@ -180,17 +181,19 @@ def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
     """
     first = trigger_clearing()
     alone = after_success and cleared_seldom(first.missed, first.backdoored)
-    return alone or (rates.clears and cleared_seldom(*usual_cleared(rates)))
+    begun = any(rates.begins_with) and cleared_seldom(*rates.begins_with)
+    seldom = begun or cleared_seldom(rates.usual_cleared, rates.usual)
+    return alone or (rates.clears and seldom)
 
 
 def usual_cleared(rates: LabelRates) -> tuple[int, int]:
     """Backdoors of usual attackers that such a search clears, and how many were searched: its own,
     or of the search that it begins with, which clears no fewer, if those alone bound the share.
+    Of plans of before version 13 its own were told in any case.
     """
     own, first = (rates.usual_cleared, rates.usual), rates.begins_with
-    if cleared_seldom(*own) or not (any(first) and cleared_seldom(*first)):
-        return own
-    return first
+    bounds = of_plans_since(TELLING) and any(first) and cleared_seldom(*first)
+    return first if bounds and not cleared_seldom(*own) else own
 
 
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

@@ -110,13 +110,25 @@ def _result(
     clean = run.validation_set.pixels[images]
     preview = clean if best is None else best.finding.change.apply(clean)
     ordered = [best, *(one for one in judged if one is not best)] if best is not None else judged
+    ordered = _each_patch_once(ordered)
     findings = tuple(_finding(run, one) for one in ordered)
     return TriggerResult(
         findings, findings[0] if best is not None else None, suspicious, p,
-        run.search_set.total(), dict(run.search_set.spent), len(judged), comparisons,
+        run.search_set.total(), dict(run.search_set.spent), len(ordered), comparisons,
         len(run.search_set.pixels), len(run.validation_set.pixels), preview, clean,
         run.validation_set.labels[images], by_label=replace(terms, weakness=bool(against)),
     )  # fmt: skip
+
+
+def _each_patch_once(judged: list[Judged]) -> list[Judged]:
+    """``judged`` without those whose very change an earlier one has: a patch that tells more than
+    its size is judged by that as well.
+    """
+    kept: list[Judged] = []
+    for one in judged:
+        if not any(one.finding.change is known.finding.change for known in kept):
+            kept.append(one)
+    return kept
 
 
 def _finding(run: LabelSearch, one: Judged) -> TriggerFinding:

@@ -17,6 +17,8 @@ from auditor.scores.likelihood import likelihood_ratio
 from auditor.verdict.label_scope import usual_cleared
 
 LEAST_P = 0.001
+OF_BEFORE = "(with searches of before, which clear no fewer)"
+"""Said of models that more were asked of since."""
 CAREFUL = "careful ones (other patterns elsewhere keep their label)"
 ADAPTIVE = "adaptive ones (near misses at the trigger's own place keep theirs too)"
 
@@ -93,7 +95,8 @@ def found(values: Values) -> str:
     beside = "clean models need far more {}, and so do this model's other labels."
     if values["measure"] == "telling":
         beside = (
-            "clean models show no such patch {}, nor do this model's other labels one as small."
+            "clean models hardly ever show such a patch {}, nor do this model's other labels one "
+            "as small."
         )
     return (
         f"A change that is small or weak does it: {_least(values)}; "
@@ -137,8 +140,9 @@ def unconfirmed(values: Values) -> str:
 
 def weakness(values: Values) -> str:
     """A change that is unusual, but not beyond doubt."""
+    few = "Some" if values["best"]["measure"] != "telling" else "Few, if any,"
     return (
-        f"The model has a weak spot: {_least(values['best'])}. Some clean models have such spots "
+        f"The model has a weak spot: {_least(values['best'])}. {few} clean models have such spots "
         f"{_beside(values)}, so it cannot be told if it is natural or planted."
         f"{_measured(values)}{_raised(values)}"
     )
@@ -172,6 +176,7 @@ def _weight_nothing(rates: LabelRates | None) -> str:
     if rates is None or not (rates.usual and rates.clean):
         return ""
     cleared, searched = usual_cleared(rates)
+    more = "" if searched == rates.usual else f" {OF_BEFORE}"
     weight = likelihood_ratio(rates.cleared, rates.clean, cleared, searched)
     if weight.low <= 1.0:
         return ""
@@ -183,7 +188,7 @@ def _weight_nothing(rates: LabelRates | None) -> str:
         careful = f" Of attackers who train against detection {ended}."
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
-        f"all-to-one backdoor of a usual attacker in {cleared} of {searched}: "
+        f"all-to-one backdoor of a usual attacker in {cleared} of {searched}{more}: "
         f"whatever you believed before, this makes such a backdoor {times_words(weight)} less "
         f"likely.{careful}"
     )

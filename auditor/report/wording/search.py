@@ -10,7 +10,11 @@ from auditor.measured import by_source_rates, label_null_of, trigger_null
 from auditor.probes.further_searches import SUREST, may_accuse
 from auditor.probes.label_search.judge import family_of, limits_for
 from auditor.probes.label_search.search import PATCHES, none_found
-from auditor.probes.label_search.settings import label_effort, searched_by_label
+from auditor.probes.label_search.settings import (
+    AFTER_SUCCESS,
+    label_effort,
+    searched_by_label,
+)
 from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import (
     ANY_NATURAL,
@@ -148,15 +152,17 @@ def beside_clean(result: Result, finding: FindingPart) -> str:
 def _least_of_clean(result: Result, finding: FindingPart) -> str:
     """The same of a search label by label: the least change that carries a label."""
     key = finding.key
-    null = label_null_of(result.input.shape).of(effort_by_label(result), len(result.labels))
-    cell = null.get(key)
+    nulls, classes = label_null_of(result.input.shape), len(result.labels)
+    # Larger pictures are judged at `exhaustive` by the search that this begins with.
+    begun = nulls.of(AFTER_SUCCESS[0], classes) if key.startswith(PATCHES[1]) else {}
+    cell = nulls.of(effort_by_label(result), classes).get(key) or begun.get(key)
     if cell is None:
         return NOT_MEASURED
     kind = family_of(key)
     if kind == "random":
         return f"up to {percent(1 / (1 + math.exp(cell.least)), 0)}"
     if cell.least >= none_found(key) - 1e-3:
-        return "none had one"
+        return f"none of {cell.models} had one" if kind == PATCHES[1] else "none had one"
     least = 2.0**cell.least
     if kind in PATCHES:
         return f"{least * unit_of(result.input.shape):.0f} pixels a side or more"
@@ -176,6 +182,8 @@ def exceeds(result: Result, found: TriggerPart) -> str | None:
         return None
     if said == "none had one":
         return "no clean model measured had such a change"
+    if said.startswith("none of "):
+        return f"{said.removesuffix(' had one')} clean models had such a one"
     if by_least(best):
         return f"clean models need {said}"
     most = said.partition(";")[0].partition(":")[0]

@@ -88,7 +88,7 @@ _WEAK = {
 """Measures of a change that was searched for its least strength."""
 
 
-UNLIKE_NATURAL = "with its cells in their own order alone"
+UNLIKE_NATURAL = "whose cells do less when rolled or mirrored"
 """How a patch works that is unlike those that clean models show."""
 
 

@@ -49,7 +49,7 @@ from auditor.plan.digest import (
 )
 from auditor.probes.further_searches import SMALLEST_SIDE
 from auditor.probes.label_search.settings import FINE, FINE_SIDE, TELLING_SIDES
-from auditor.verdict.label_scope import clears_at, group_of, rates_for
+from auditor.verdict.label_scope import clears_at, group_of, rates_for, usual_cleared
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -321,6 +321,15 @@ def test_a_search_that_asks_more_of_patches_has_rates_of_its_own() -> None:
     )
     assert (dearer.measured_at, dearer.begins_with) == ("thorough", first.begins_with)
     assert clears_at(dearer)
+    assert usual_cleared(first) == first.begins_with
+
+
+def test_a_share_is_told_as_it_was_when_a_plan_was_made() -> None:
+    with of_earlier_search(**searched_before(REPEATED)):
+        rates = rates_for((3, 72, 72), "png", 10)["exhaustive"]
+        assert rates.begins_with == (19, 154)
+        assert clears_at(rates)
+        assert usual_cleared(rates) == (rates.usual_cleared, rates.usual) == (4, 38)
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_nothing_is_cleared_that_is_larger_than_every_backdoored_model_searched(
     ("kind", "key", "words"),
     [
         ("patch", "small-patch4", "a patch of 4 x 4 pixels sends"),
-        ("patch", "telling-patch4", "pixels, with its cells in their own order alone, sends"),
+        ("patch", "telling-patch4", "pixels, whose cells do less when rolled or mirrored, sends"),
         ("random shapes", "random-shapes", "a set of coloured shapes, drawn anew"),
         ("warp", "weak-warp", "mean shift 3.7 pixels"),
         ("quantise", "grey-levels", "to 4 grey levels sends"),

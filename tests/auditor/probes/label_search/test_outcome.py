@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -155,3 +156,25 @@ def test_larger_pictures_are_searched_label_by_label(
     by_label: bool,  # noqa: FBT001 - a case of the table
 ) -> None:
     assert searched_by_label(shape) is by_label
+
+
+def test_a_patch_that_tells_more_than_its_size_is_listed_once(
+    worlds: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = worlds("patch")
+    weak = world.backdoor
+    world.backdoor = lambda pixels, clean: 2 * weak(pixels, clean)
+    for share in ("OWN_ORDER", "IN_CORNER"):
+        monkeypatch.setattr(f"auditor.probes.label_search.telling.{share}", 1.0)
+    samples, classes = world.samples(100)
+    listed = []
+    for orders in (0, 20):
+        settings = replace(SETTINGS, families=(), strength_draws=0, order_images=orders)
+        null = {key: LabelCell(none_found(key), 0.1, 20, 0.0, 0.0) for key in keys(settings)}
+        null = {key: cell for key, cell in null.items() if "patch" in key}
+        result = world.drive(
+            label_search(samples, classes, world.spec, settings, "standard", 1, null=null)
+        )
+        assert result.verifications == len(result.findings)
+        listed.append([one.key for one in result.findings])
+    assert [len(keys) for keys in listed] == [1, 1]

@@ -75,7 +75,9 @@ def test_no_finding_weighs_what_was_measured(rates: LabelRates) -> None:
         assert not said
         return
     assert f"in {rates.cleared} of {rates.clean} searches" in said
-    assert "in {} of {}: ".format(*usual_cleared(rates)) in said
+    cleared, searched = usual_cleared(rates)
+    more = "" if searched == rates.usual else " (with searches of before, which clear no fewer)"
+    assert f"in {cleared} of {searched}{more}: " in said
     for care, words in (("careful", "other patterns elsewhere"), ("adaptive", "near misses")):
         models, cleared = getattr(rates, care), getattr(rates, f"{care}_cleared")
         count = f"{cleared} of {models} {care} ones ({words}"
