@@ -186,7 +186,23 @@ def judge(
             by_key.setdefault(one.key, []).append(one)
     habits = habits_of(findings, limits)
     judged = [_judged(found, null[key], classes, limits, habits) for key, found in by_key.items()]
+    judged = [_beside_any_patch(one, findings) for one in judged]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
+
+
+def _beside_any_patch(one: Judged, findings: Sequence[LabelFinding]) -> Judged:
+    """A patch that tells more than its size stands out only if no other label of the model is
+    carried by any patch nearly as small.
+    """
+    family, best = family_of(one.finding.key), one.finding
+    if family != PATCHES[1]:
+        return one
+    others = [
+        other.value for other in findings
+        if family_of(other.key) in PATCHES and other.carried and other.label != best.label
+    ]  # fmt: skip
+    near = min(others, default=math.inf) - best.value < STANDS_OUT[family]
+    return replace(one, stands_out=one.stands_out and not near)
 
 
 def habits_of(findings: Sequence[LabelFinding], limits: AccusingLimits) -> AbstractSet[int]:

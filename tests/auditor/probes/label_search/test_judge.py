@@ -72,6 +72,19 @@ def test_a_patch_unlike_those_of_clean_models_may_be_larger() -> None:
     assert larger.leaves_open(len(NULL))
 
 
+def test_such_a_patch_accuses_only_where_no_other_label_has_one_nearly_as_small() -> None:
+    mine = _finding("telling-patch4", 3, 1.0, 90)
+    for key, label, value, accuses in (
+        ("small-patch4", 5, 1.3, False), ("small-patch6", 5, 0.5, False),
+        ("small-patch4", 5, 1.5, True), ("small-patch4", 3, 0.5, True),
+        ("weak-wave", 5, 1.0, True),
+    ):  # fmt: skip
+        found = [mine, _finding(key, label, value, 90)]
+        one = next(one for one in judge(found, NULL, 7) if one.finding is mine)
+        assert one.suspicious(len(NULL)) is accuses
+        assert one.leaves_open(len(NULL))
+
+
 def test_such_a_patch_makes_no_other_change_count_for_less() -> None:
     assert open_kinds(NULL) == len(NULL) - 1
     assert open_kinds({key: one for key, one in NULL.items() if "telling" not in key}) == 3
