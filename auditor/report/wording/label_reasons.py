@@ -17,8 +17,6 @@ from auditor.scores.likelihood import likelihood_ratio
 from auditor.verdict.label_scope import usual_cleared
 
 LEAST_P = 0.001
-OF_BEFORE = "(with searches of before, which clear no fewer)"
-"""Said of models that more were asked of since."""
 CAREFUL = "careful ones (other patterns elsewhere keep their label)"
 ADAPTIVE = "adaptive ones (near misses at the trigger's own place keep theirs too)"
 
@@ -171,12 +169,17 @@ def _weight_found(rates: LabelRates | None) -> str:
     )
 
 
+def of_before(rates: LabelRates) -> str:
+    """A word on :func:`usual_cleared`, if it counts more models than the other rates."""
+    more = usual_cleared(rates)[1] != rates.usual
+    return " (with searches of before, which clear no fewer)" if more else ""
+
+
 def _weight_nothing(rates: LabelRates | None) -> str:
     """The weight against a backdoor of a search that found nothing; empty if unknown."""
     if rates is None or not (rates.usual and rates.clean):
         return ""
     cleared, searched = usual_cleared(rates)
-    more = "" if searched == rates.usual else f" {OF_BEFORE}"
     weight = likelihood_ratio(rates.cleared, rates.clean, cleared, searched)
     if weight.low <= 1.0:
         return ""
@@ -188,7 +191,7 @@ def _weight_nothing(rates: LabelRates | None) -> str:
         careful = f" Of attackers who train against detection {ended}."
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
-        f"all-to-one backdoor of a usual attacker in {cleared} of {searched}{more}: "
+        f"all-to-one backdoor of a usual attacker in {cleared} of {searched}{of_before(rates)}: "
         f"whatever you believed before, this makes such a backdoor {times_words(weight)} less "
         f"likely.{careful}"
     )

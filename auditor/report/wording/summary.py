@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from auditor.measured import FEW_CLASSES
 from auditor.probes.label_search.fresh import CARRIES
-from auditor.probes.label_search.search import PATCHES
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
@@ -22,7 +21,7 @@ from auditor.report.wording.deciding import (
     tasks_measured,
     withheld,
 )
-from auditor.report.wording.label_reasons import OF_BEFORE
+from auditor.report.wording.label_reasons import of_before
 from auditor.report.wording.resume import cap_ended
 from auditor.report.wording.search import (
     NOT_MEASURED,
@@ -40,7 +39,7 @@ from auditor.report.wording.search import (
 from auditor.report.wording.steps import steps
 from auditor.report.wording.terms import called, deciding, found_trigger, pairs, score_title
 from auditor.report.wording.text import first, safe_text
-from auditor.report.wording.triggers import TRIGGER_KINDS, UNLIKE_NATURAL, change
+from auditor.report.wording.triggers import TRIGGER_KINDS, change, unlike_natural
 from auditor.report.wording.verdict import wording
 from auditor.verdict.clearing import LEAST_CLEARING, Need
 from auditor.verdict.label_scope import usual_cleared
@@ -126,8 +125,8 @@ def _changed(best: FindingPart) -> str:
     if words is None:
         return safe_text(best.family, 40)
     if best.family == "patch":
-        apart = f", {UNLIKE_NATURAL}," if best.key.startswith(PATCHES[1]) else ""
-        return f"A patch of {best.size} × {best.size} pixels{apart}"
+        apart = unlike_natural(best)
+        return f"A patch of {best.size} × {best.size} pixels{apart}{',' if apart else ''}"
     phrase = words.phrase.format(size=best.size)
     measure = {"warp": "pixels of shift", "quantise": ""}.get(best.family, "of 255 grey levels")
     strength = f", {best.strength:.0f} {measure}," if by_least(best) and measure else ""
@@ -298,7 +297,7 @@ def _passed(result: Result, missed: RatePart, what: str) -> str:
     more = ""
     if rates is not None:
         cleared = "{} also cleared {} of {}".format(what, *usual_cleared(rates))
-        more = "" if usual_cleared(rates)[1] == rates.usual else f" {OF_BEFORE}"
+        more = of_before(rates)
     elif small is not None:
         cleared = f"such a search also cleared {small.missed} of {small.backdoored}"
     else:

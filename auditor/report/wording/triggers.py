@@ -112,5 +112,9 @@ def change(finding: FindingPart) -> str:
     weak = finding.key.startswith("weak-")
     measure = _WEAK[finding.family] if weak else words.measure
     measure = measure.format(size=finding.size, strength=strength, percent=100 * strength)
-    apart = f", {UNLIKE_NATURAL}" if finding.key.startswith(PATCHES[1]) else ""
-    return f"{words.title}, {measure}{apart}"
+    return f"{words.title}, {measure}{unlike_natural(finding)}"
+
+
+def unlike_natural(finding: FindingPart) -> str:
+    """A clause on a patch that is unlike those of clean models; empty for other changes."""
+    return f", {UNLIKE_NATURAL}" if finding.key.startswith(PATCHES[1]) else ""
