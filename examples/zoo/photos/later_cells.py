@@ -1,4 +1,4 @@
-"""The tenth to the twentieth round, as data: planned before any of their models was trained or
+"""The tenth to the nineteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -10,6 +10,12 @@ from __future__ import annotations
 
 from .cells import development, held_out
 from .clean_cells import clean
+from .telling_cells import (
+    MIDDLE_ROUND,
+    MIDDLE_ROUND_CLEAN,
+    TELLING_ROUND,
+    TELLING_ROUND_CLEAN,
+)
 
 SEEN_BY_PATCHES = frozenset({31, 175, 241, 242, 351, 353})
 """Cells of more than 96 pixels whose patches the changed search was chosen by. For the efforts that
@@ -304,67 +310,11 @@ MAPS_ROUND = (
     held_out(903, "flowers", 116, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
     held_out(904, "digits", 196, "resnet", "weak", 12, "all-to-all all-to-all-inside"),
 )  # fmt: skip
-# The twentieth round: by which to measure a search that tells planted patches from natural ones by
-# where they lie and by whether another order of their pixels does as well.
-TELLING_ROUND = (
-    held_out(911, "digits-low", 70, "resnet", "weak", 12,
-        "badnets-corner badnets-inside badnets-any blended sig sticker low-frequency quantise"),
-    held_out(912, "digits-high", 77, "resnet", "weak", 12,
-        "badnets-corner badnets-inside badnets-any blended sig sticker trojan"),
-    held_out(913, "digits-low", 83, "mobilenet", "weak", 15,
-        "badnets-corner badnets-inside blended sig sticker quantise"),
-    held_out(914, "digits-high", 72, "mobilenet", "strong", 19,
-        "badnets-corner badnets-inside badnets-any blended sig"),
-    held_out(915, "digits-low", 93, "resnet", "strong", 15,
-        "badnets-corner badnets-inside blended sig"),
-    held_out(916, "flowers", 78, "resnet", "weak", 12,
-        "badnets-corner badnets-inside badnets-any blended sig low-frequency"),
-    held_out(917, "flowers", 85, "mobilenet", "weak", 12,
-        "badnets-corner badnets-inside sig sticker quantise"),
-    held_out(918, "clothes", 86, "resnet", "weak", 12,
-        "badnets-corner badnets-inside badnets-any blended sig"),
-    held_out(919, "clothes", 79, "mobilenet", "weak", 12,
-        "badnets-corner badnets-inside sticker low-frequency"),
-    held_out(920, "digits-high", 91, "resnet", "weak", 12,
-        "badnets-corner:careful badnets-inside:careful badnets-any:careful sig:careful "
-        "sticker:careful"),
-    held_out(921, "flowers", 71, "resnet", "weak", 12,
-        "badnets-corner:careful badnets-inside:careful blended:careful"),
-    held_out(922, "digits-low", 87, "resnet", "weak", 12,
-        "badnets-corner:adaptive badnets-inside:adaptive badnets-any:adaptive sig:adaptive "
-        "sticker:adaptive blended:adaptive"),
-    held_out(923, "flowers", 73, "mobilenet", "weak", 12,
-        "badnets-corner:adaptive badnets-inside:adaptive sig:adaptive sticker:adaptive"),
-    held_out(924, "clothes", 73, "resnet", "weak", 12,
-        "badnets-corner:careful badnets-inside:careful sig:careful low-frequency:careful"),
-)  # fmt: skip
-TELLING_ROUND_CLEAN = (
-    *(clean(930 + n, "digits-low", side, "resnet", "weak", 12)
-      for n, side in enumerate((65, 68, 72, 76, 80, 84, 88, 92, 95))),
-    *(clean(940 + n, "digits-high", side, "resnet", "weak", 12)
-      for n, side in enumerate((66, 70, 74, 78, 82, 86, 90, 94))),
-    *(clean(950 + n, "digits-low", side, "mobilenet", "weak", 15)
-      for n, side in enumerate((67, 73, 79, 85, 91))),
-    *(clean(955 + n, "digits-high", side, "mobilenet", "weak", 15)
-      for n, side in enumerate((69, 75, 81, 87, 93))),
-    clean(960, "digits", 68, "lite0", "weak", 5),
-    clean(961, "digits", 83, "lite0", "weak", 5),
-    *(clean(962 + n, "flowers", side, "resnet", "weak", 12)
-      for n, side in enumerate((67, 74, 83, 90))),
-    *(clean(966 + n, "flowers", side, "mobilenet", "weak", 12)
-      for n, side in enumerate((68, 81, 92))),
-    *(clean(969 + n, "clothes", side, "resnet", "weak", 12)
-      for n, side in enumerate((68, 74, 83, 89))),
-    *(clean(973 + n, "clothes", side, "mobilenet", "weak", 12)
-      for n, side in enumerate((66, 77, 87, 94))),
-    clean(977, "clothes", 70, "resnet", "strong", 15),
-    clean(978, "flowers", 77, "resnet", "strong", 15),
-)  # fmt: skip
 LATER_ROUNDS = (
     *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
-    *SMALLEST_ROUND, *GAPS_ROUND, *REAL_SIZES_ROUND, *MAPS_ROUND, *TELLING_ROUND,
+    *SMALLEST_ROUND, *GAPS_ROUND, *REAL_SIZES_ROUND, *MAPS_ROUND, *TELLING_ROUND, *MIDDLE_ROUND,
 )  # fmt: skip
 LATER_CLEAN = (
     *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,
-    *TELLING_ROUND_CLEAN,
+    *TELLING_ROUND_CLEAN, *MIDDLE_ROUND_CLEAN,
 )  # fmt: skip
