@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelNull, label_null_of
-from auditor.plan.digest import FURTHER_ACCUSE, MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
+from auditor.plan.digest import (
+    FURTHER_ACCUSE,
+    FURTHER_TELL,
+    MORE_NULLS,
+    SECOND_BY_LABEL,
+    SECOND_SEARCH,
+)
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
-from auditor.plan.searches import deeper_again, judged_later
+from auditor.plan.searches import deeper_again, further_orders, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.further_searches import (
@@ -135,13 +141,15 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     known = may_accuse(spec.shape, len(np.unique(samples[1])), lossy=spec.lossy)
     if plan.version >= FURTHER_ACCUSE and known:
         # What may accuse pays for the kinds of change of all searches.
-        kinds = found.comparisons // plan.looks + len(settings.further)
+        told = plan.version >= FURTHER_TELL
+        kinds = found.comparisons // plan.looks + (1 + told) * len(settings.further)
         assert found.by_label is not None
-        fewer = further_limits(limits, found.by_label.habits)
+        fewer = further_limits(limits, found.by_label.habits, told=told)
+    orders = further_orders(settings, plan.version) if known else 0
     for number, key in enumerate(settings.further, 1):
         if found.suspicious:
             break
-        alone, stream = patches_alone(key), seed + number * FURTHER_STREAM
+        alone, stream = patches_alone(key, orders), seed + number * FURTHER_STREAM
         more = yield from label_search(
             *samples, spec, alone, effort, stream, plan.earlier, plan.looks, fewer, null, kinds
         )

@@ -189,7 +189,7 @@ class AuditPlan:
             return 0
         others = self._most_by_source + self.most_second_queries
         if self.by_label is not None and self.by_label_only:
-            return others + most_by_label(self.by_label, samples)
+            return others + most_by_label(self.by_label, samples, self.version)
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
         return others + label_by_label + self.trigger.most_queries
 

@@ -17,6 +17,7 @@ from auditor.plan.digest import (
     BY_SOURCE,
     CONFIRMS,
     FOCUSED,
+    FURTHER_TELL,
     LARGER_BY_SOURCE,
     MORE_NULLS,
     REPEATED,
@@ -29,6 +30,8 @@ from auditor.probes.further_searches import patches_alone
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
     EFFORTS,
+    LEAST_TOLD_13,
+    TELLING_SIDES,
     Effort,
     LabelSearchSettings,
     label_effort,
@@ -107,7 +110,8 @@ def label_search(
     if version >= FOCUSED:
         of_version = (settings_for if version >= REPEATED else settings_of_9)(shape, searched)
         told = large and measured and version >= TELLING
-        return telling(of_version, shape, searched) if told else of_version
+        least = TELLING_SIDES[0] if version >= FURTHER_TELL else LEAST_TOLD_13
+        return telling(of_version, shape, searched, least) if told else of_version
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 
@@ -135,9 +139,19 @@ def deeper_again(version: int) -> int:
     return DEEPER if version >= MORE_NULLS else 1
 
 
-def most_by_label(settings: LabelSearchSettings, samples: int) -> int:
-    """Most queries of the searches label by label of larger pictures, without a second one."""
-    every = [settings, *(patches_alone(key) for key in settings.further)]
+def further_orders(settings: LabelSearchSettings, version: int) -> int:
+    """Samples that other orders of a patch's cells are asked on in further searches of a plan of
+    ``version`` with ``settings``.
+    """
+    return settings.order_images if version >= FURTHER_TELL else 0
+
+
+def most_by_label(settings: LabelSearchSettings, samples: int, version: int) -> int:
+    """Most queries of the searches label by label of larger pictures in a plan of ``version``,
+    without a second one.
+    """
+    orders = further_orders(settings, version)
+    every = [settings, *(patches_alone(key, orders) for key in settings.further)]
     return sum(one.most_queries(samples) for one in every)
 
 

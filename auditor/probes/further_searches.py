@@ -4,7 +4,8 @@ Which planted patches one search finds is luck to a part: of what one misses, an
 same kind, with other random patches on other halves of the samples, finds some. So what an audit at
 ``exhaustive`` asks more than one at ``thorough`` are such searches, one after the other. A fragile
 model's natural patches are found more often too, but they are larger than most that were planted:
-so only the smallest accuse, and the others speak against an all-clear.
+so only the smallest accuse, or somewhat larger ones that are unlike those of clean models, and the
+others speak against an all-clear.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from auditor.measured import FEW_CLASSES
-from auditor.probes.label_search.judge import AccusingLimits
+from auditor.probes.label_search.judge import MOST_VALUE, AccusingLimits
 from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
@@ -29,12 +30,14 @@ FURTHER_STREAM = 2_000_003
 """Added to the seed for every further search."""
 
 
-def patches_alone(key: str) -> LabelSearchSettings:
+def patches_alone(key: str, order_images: int = 0) -> LabelSearchSettings:
     """Settings of one of the further searches: for patches of ``key`` alone, as ``thorough`` has
-    them.
+    them, with the samples that other orders of a found one's cells are asked on.
     """
     of = FINE if key.startswith("small-fine") else EFFORTS
-    return replace(same_kind(key, of["thorough"], deeper=1), strength_draws=0)
+    alone = same_kind(key, of["thorough"], deeper=1)
+    limits = STRICTER if order_images else 1.0
+    return replace(alone, strength_draws=0, order_images=order_images, order_limits=limits)
 
 
 SMALLEST, SUREST = 1.0, 1e-4
@@ -42,7 +45,12 @@ SMALLEST, SUREST = 1.0, 1e-4
 on a clean model, corrected for all kinds of change of all searches, up to which it does. None is
 near the usual level then, so that no second search need find it again. Of 55 clean models of 66 to
 94 pixels none had a patch below 2.3 cells that carries one label alone, or below 0.0002, in five
-further searches each; of 14 backdoored ones that the first search had missed six had."""
+further searches each; of 14 backdoored ones that the first search had missed six had. Patches that
+tell more than their size accuse by that chance alone."""
+STRICTER = 0.5
+"""Factor of the shares of pictures that other orders of its cells may move: natural patches are
+found more often in five searches more. Of 64 that those found in 20 of 58 clean models two are at
+0.21 and 0.24, of few cells, and the others from 0.3 on; none lies in a corner."""
 SMALLEST_SIDE = 64
 """Side, in pixels, from which on they do: below it clean models need as little."""
 
@@ -55,15 +63,19 @@ def may_accuse(shape: Sequence[int], classes: int, *, lossy: bool) -> bool:
     return sized and classes >= FEW_CLASSES and not lossy
 
 
-def further_limits(limits: AccusingLimits, habits: AbstractSet[int]) -> AccusingLimits:
+def further_limits(
+    limits: AccusingLimits, habits: AbstractSet[int], *, told: bool = False
+) -> AccusingLimits:
     """``limits`` of a search that a further one follows.
 
     Args:
         limits: of the search before.
         habits: labels that the model falls back on, by the search before: a further one draws no
             noise.
+        told: True if patches that tell more than their size may accuse as well.
     """
-    return replace(limits, level=SUREST, values={"small": SMALLEST}, habits=habits)
+    telling = {"telling": MOST_VALUE["telling"]} if told else {}
+    return replace(limits, level=SUREST, values={"small": SMALLEST} | telling, habits=habits)
 
 
 def shown_only(limits: AccusingLimits) -> AccusingLimits:

@@ -21,6 +21,7 @@ from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
 from auditor.measured import ErrorRates, by_class_errors
 from auditor.plan.adaptive import TriggerOutcome
+from auditor.plan.digest import STATED
 from auditor.plan.plan import AuditPlan
 from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
@@ -139,9 +140,14 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
             # Only where it is: other reports are as they always were.
             **({"recoded": spec.recoded} if spec.recoded else {}),
         },
-        "settings": plan.stated_settings(),
+        "settings": plan.stated_settings() | _version(plan),
         "plan_digest": plan.digest,
     }
+
+
+def _version(plan: AuditPlan) -> dict[str, int]:
+    """The plan's version, by whose rates views are made; earlier reports do not tell it."""
+    return {"plan_version": plan.version} if plan.version >= STATED else {}
 
 
 def _decision_part(combined: Combined | None) -> dict[str, Any] | None:

@@ -161,7 +161,11 @@ def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{one['effort']} and {two['effort']} ask the same of such pictures."
         for one, two in pairwise(efforts) if one["cost"] == two["cost"] and one["cost"]["queries"]
     ]  # fmt: skip
-    return ["Where nothing is found, by effort:", *table, *same] if table else []
+    begins = [
+        f"{one['effort']} was measured at {one['measured_at']}, which it begins with."
+        for one in efforts if one.get("measured_at")
+    ]  # fmt: skip
+    return ["Where nothing is found, by effort:", *table, *same, *begins] if table else []
 
 
 def _megabytes(cost: Mapping[str, Any]) -> str:

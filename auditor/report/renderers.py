@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from auditor.measured import of_earlier_search
+from auditor.plan.digest import STATED, searched_before
 from auditor.report.cyclonedx import render_cyclonedx
 from auditor.report.html.page import render_html, render_summary
 from auditor.report.json_report import report_bytes
@@ -15,7 +17,7 @@ from auditor.report.source import ReportSource
 from auditor.report.views import ViewName, ViewSettings
 from auditor.report.wording.frameworks import load_all
 
-RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
+_RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
     ViewName.JSON: lambda source, _: report_bytes(source.result.content),
     ViewName.HTML: lambda source, chosen: render_html(source, chosen.frameworks).encode(),
     ViewName.SUMMARY: lambda source, _: summary_markdown(source).encode(),
@@ -28,3 +30,10 @@ RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
         source, chosen.frameworks or load_all()
     ).encode(),
 }
+
+
+def draw(name: ViewName, source: ReportSource, settings: ViewSettings) -> bytes:
+    """One view, with the rates that plans of the audit's version are judged by."""
+    version = source.result.settings.plan_version or STATED - 1
+    with of_earlier_search(**searched_before(version)):
+        return _RENDERERS[name](source, settings)

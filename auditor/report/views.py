@@ -122,7 +122,7 @@ def render(name: ViewName, source: ReportSource, settings: ViewSettings) -> byte
             extra is not installed.
     """
     try:
-        drawn: bytes = import_module("auditor.report.renderers").RENDERERS[name](source, settings)
+        drawn: bytes = import_module("auditor.report.renderers").draw(name, source, settings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         # A reader gets a sentence, whichever program made the file.
         raise AuditError(

@@ -63,6 +63,7 @@ class EffortCost:
     Attributes:
         found, of: all-to-one backdoors of usual attackers found, of the held-out models searched.
         within: False if a cap on queries ends it before.
+        measured_at: the lower effort that they were searched at, if it is not this one.
     """
 
     effort: str
@@ -72,6 +73,7 @@ class EffortCost:
     suspects: bool
     clears: bool
     within: bool = True
+    measured_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,8 @@ def _efforts(
         cost = _cost(oracle, _courses(plan, spec, held).not_found, rates)
         within = most is None or cost.queries <= most - held.sent
         clears = found.clears and within
-        rows.append(EffortCost(effort, cost, *counts, found.accuses, clears, within))
+        at = measured[effort].measured_at if effort in measured else ""
+        rows.append(EffortCost(effort, cost, *counts, found.accuses, clears, within, at))
     return tuple(rows)
 
 

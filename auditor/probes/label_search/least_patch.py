@@ -108,16 +108,19 @@ def least_patches(
     ]
     found = yield from side_by_side(finals)
     if settings.order_images:
-        told = [_told(one, validation_set, settings.order_images) for one in found]
+        told = [_told(one, validation_set, settings) for one in found]
         found = yield from side_by_side(told)
     return sorted(found, key=lambda one: -one.success.low)
 
 
-def _told(found: PlacedPatch, validation_set: SampleSet, images: int) -> Asking[PlacedPatch]:
+def _told(
+    found: PlacedPatch, validation_set: SampleSet, settings: LabelSearchSettings
+) -> Asking[PlacedPatch]:
     """The patch, and if it tells more than its size."""
     if not found.carried:
         return found
-    telling = yield from tells(found.patch, found.label, validation_set, images)
+    numbers = (settings.order_images, settings.order_limits)
+    telling = yield from tells(found.patch, found.label, validation_set, *numbers)
     return replace(found, telling=telling)
 
 

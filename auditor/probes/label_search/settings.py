@@ -43,6 +43,7 @@ class LabelSearchSettings:
             the samples, as long as nothing is suspicious; none in plans of before version 10.
         order_images: samples that other orders of a found patch's cells are asked on; 0 if a patch
             is judged by its size alone, as in plans of before version 13.
+        order_limits: factor of the shares of them that such orders may move.
     """
 
     random_draws: int
@@ -61,6 +62,7 @@ class LabelSearchSettings:
     fine: bool = False
     further: tuple[str, ...] = ()
     order_images: int = 0
+    order_limits: float = 1.0
 
     def most_queries(self, samples: int) -> int:
         """More than a search of ``samples`` asks.
@@ -183,16 +185,19 @@ def settings_of_9(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings
     return fine or EFFORTS[effort]
 
 
-TELLING_SIDES = (64, 96)
+TELLING_SIDES, LEAST_TOLD_13 = (41, 96), 64
 """Least and largest side, in pixels, of pictures on which a found patch is told from natural ones
-by more than its size: where it was measured."""
+by more than its size: where it was measured; and the least in plans of version 13."""
 ORDER_IMAGES = 20
 TOLD_AT: tuple[Effort, ...] = ("standard", "thorough", "exhaustive")
 """Efforts at which it is."""
 
 
 def telling(
-    settings: LabelSearchSettings, shape: tuple[int, ...], effort: Effort
+    settings: LabelSearchSettings,
+    shape: tuple[int, ...],
+    effort: Effort,
+    least: int = TELLING_SIDES[0],
 ) -> LabelSearchSettings:
     """``settings`` of a search at ``effort`` that asks what tells planted patches from natural ones
     where that was measured.
@@ -201,9 +206,9 @@ def telling(
         settings: of a search of lossless pictures, for a task of five classes or more.
         shape: ``(h, w)`` of the pictures.
         effort: of the search.
+        least: smallest side of such pictures.
     """
-    least, most = TELLING_SIDES
-    told = effort in TOLD_AT and min(shape) >= least and max(shape) <= most
+    told = effort in TOLD_AT and min(shape) >= least and max(shape) <= TELLING_SIDES[1]
     return replace(settings, order_images=ORDER_IMAGES) if told else settings
 
 

@@ -45,11 +45,14 @@ def in_corner(patch: Patch, height: int, width: int) -> bool:
     return max(nearest) <= CORNER * min(height, width)
 
 
-def tells(patch: Patch, label: int, sample_set: SampleSet, images: int) -> Asking[bool]:
+def tells(
+    patch: Patch, label: int, sample_set: SampleSet, images: int, limits: float = 1.0
+) -> Asking[bool]:
     """True if ``patch`` is unlike those that clean models show: other orders of its cells send few
-    of so many ``images`` to ``label``.
+    of so many ``images`` to ``label``, up to the usual share times ``limits``.
     """
     shape = sample_set.spec.shape
     asked, orders = sample_set.pick(images, label), orders_of(patch, unit_of(shape))
     hits = yield from sample_set.hits([*orders], label, asked, "order")
-    return bool(hits.mean() <= (IN_CORNER if in_corner(patch, *shape[1:]) else OWN_ORDER))
+    share = IN_CORNER if in_corner(patch, *shape[1:]) else OWN_ORDER
+    return bool(hits.mean() <= limits * share)

@@ -89,6 +89,8 @@ class SettingsPart(Part):
     """Seed of the plan."""
     canaries: Count | None = None
     """Number of queries asked twice to catch drift."""
+    plan_version: Count | None = None
+    """Version of the plan; null if it is earlier than 14."""
 
 
 class WrongSample(Part):

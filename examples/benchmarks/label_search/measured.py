@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
-from auditor.plan.digest import TELLING
+from auditor.plan.digest import FURTHER_TELL
 from auditor.probes.label_search.settings import FINE, TELLING_SIDES, TOLD_AT
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
@@ -88,15 +88,17 @@ def write_label_rates(
                 # Others the page shows; no rate of a search can be known by them.
                 if {"clean", "usual"} <= {one.group for one in ended}
             }
-            _begun(efforts)
             if _told({"sides": [low, high], "coding": sent, "classes": group}):
-                _begun_before(efforts, before)
+                _begun_before(efforts, before, (low, high))
+            _begun(efforts)
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(part | {"efforts": new, "since": TELLING} | _largest(alike, most))
+                values.append(
+                    part | {"efforts": new, "since": FURTHER_TELL} | _largest(alike, most)
+                )
     write_file("label_rates", made, [one | {"tasks": _tasks(one, scored)} for one in values])
 
 
@@ -115,14 +117,17 @@ def _begun(efforts: Mapping[str, Values]) -> None:
     """Add to a search that begins with another one's how many backdoors that clears."""
     begins, first = efforts.get("exhaustive"), efforts.get("thorough")
     if begins and first:
-        begins["begins_with"] = [first["usual_cleared"], first["usual"]]
+        own = [first["usual_cleared"], first["usual"]]
+        begins["begins_with"] = first.get("begins_with", own)
 
 
-def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> None:
+def _begun_before(
+    efforts: Mapping[str, Values], before: Sequence[Ended], sides: tuple[int, int]
+) -> None:
     """Add to a search that asks more of found patches how many backdoors it would clear without:
     what it leaves open or accuses then is never cleared with it.
     """
-    low, high = TELLING_SIDES
+    low, high = sides
     for effort, of_effort in efforts.items():
         usual = [
             one for one in before
@@ -148,22 +153,23 @@ def _of_earlier_plans() -> list[Values]:
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
     kept: list[Values] = []
     for one in values:
-        if one.get("since", 0) >= TELLING:
+        if one.get("since", 0) >= FURTHER_TELL:
             continue
-        another = {"exhaustive"} if _told(one) and "until" not in one else set()
+        asked = {*TOLD_AT} if _told(one) and one["sides"] == list(SIDES[0]) else set()
+        another = asked if "until" not in one else set()
         changed = {name: ends for name, ends in one["efforts"].items() if name in another}
         same = {name: ends for name, ends in one["efforts"].items() if name not in another}
         if changed:
-            kept.append(one | {"efforts": changed, "until": TELLING})
+            kept.append(one | {"efforts": changed, "until": FURTHER_TELL})
         if same:
             kept.append(one | {"efforts": same})
     return kept
 
 
 def _told(one: Values) -> bool:
-    """True of a population whose search asks more of found patches since plan version 13."""
+    """True of a population whose search asks more of found patches."""
     alike = (one["coding"], one.get("classes", "many")) == (LOSSLESS, "many")
-    return alike and tuple(one["sides"]) == TELLING_SIDES
+    return alike and TELLING_SIDES[0] <= one["sides"][0] and one["sides"][1] <= TELLING_SIDES[1]
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

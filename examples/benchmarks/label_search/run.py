@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
+from auditor.plan import digest
 from auditor.probes.label_search.search import PATCHES, keys
-from auditor.probes.label_search.settings import EFFORTS, FINE
+from auditor.probes.label_search.settings import EFFORTS, FINE, LEAST_TOLD_13
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
@@ -233,8 +234,16 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
 
 
 def _telling(effort: str) -> dict[str, LabelCell]:
-    """The null of patches that are unlike those of clean models, at one effort."""
-    rows = [row for row in read(TELLING, {"rows": []})["rows"] if row["effort"] == effort]
+    """The null of patches that are unlike those of clean models, at one effort: that of
+    ``thorough`` has those in fine cells of the further searches of ``exhaustive`` as well.
+    """
+    every = read(TELLING, {"rows": []})["rows"]
+    rows = [row for row in every if row["effort"] == effort != "exhaustive"]
+    rows += [
+        {**row, "stages": [stage]}
+        for row in every if (effort, row["effort"]) == ("thorough", "exhaustive")
+        for stage in row["stages"] if stage["kind"] == "small-fine5"
+    ]  # fmt: skip
     return {key: cell for key, cell in null_of(rows).items() if key.startswith(PATCHES[1])}
 
 
@@ -268,10 +277,16 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
             sides = [one.model["side"] for one in chosen]
             models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
             size = f"{min(sides)} to {max(sides)} px, {sent.replace(':', ' ')}"
-            before = "" if today else ", as of plan version 12"
+            version = _first_told(smallest) - 1
+            before = "" if today else f", as of plan version {version}"
             words = f"{GROUPS_OF_CLASSES[group]}{before} (null: {models} clean models)"
             lines += [f"## {split}, {effort}, {size}, {words}", "", *table(chosen), ""]
     return "\n".join(lines)
+
+
+def _first_told(smallest: int) -> int:
+    """First version of plans that ask more of patches on pictures of so many pixels."""
+    return digest.TELLING if smallest >= LEAST_TOLD_13 else digest.FURTHER_TELL
 
 
 def table(ends: Sequence[Ended]) -> list[str]:

@@ -27,6 +27,7 @@ from examples.benchmarks.label_search.tables import (
     asked_by,
     ended,
     first_suspicious,
+    further_orders,
     in_null,
     judged_at,
     kinds,
@@ -93,7 +94,8 @@ def search_all(options: argparse.Namespace) -> None:
 
 def search_telling(options: argparse.Namespace) -> None:
     """Ask clean models for patches alone, and what tells planted ones from them: the null of these
-    is made of the models that there are, as those of other kinds of change were lost.
+    is made of the models that there are, as those of other kinds of change were lost. At
+    ``exhaustive`` the further searches are made, which alone it asks more than ``thorough``.
     """
     results = TELLING if options.results == DATA else options.results
     rows: list[Record] = read(results, {"rows": []})["rows"]
@@ -104,8 +106,14 @@ def search_telling(options: argparse.Namespace) -> None:
         row, (pixels, truth, labels) = _empty(record, options)
         if not row.get("orders") or (record["sha256"], options.effort) in done:
             continue
-        run = started(pixels, truth, labels, asked_by(row, record), row["seed"])
-        row["stages"] = [stage for stage, _ in stages_of(run, labels, PATCHES[0])]
+        settings, seed = asked_by(row, record), row["seed"]
+        asked = [(settings, seed)] if not settings.further else [
+            (patches_alone(key, settings.order_images), seed + number * FURTHER_STREAM)
+            for number, key in enumerate(settings.further, 1)
+        ]  # fmt: skip
+        for one, stream in asked:
+            run = started(pixels, truth, labels, one, stream)
+            row["stages"] += [stage for stage, _ in stages_of(run, labels, PATCHES[0])]
         rows.append(row)
         write(results, {"samples": SAMPLES, "rows": rows})
         print(row["name"], row["effort"], file=sys.stderr, flush=True)
@@ -198,7 +206,8 @@ def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> R
     wanted = list(enumerate(settings.further, 1))[len(row["further"]) :]
     for number, key in () if ended(row, record, null).suspicious else wanted:
         seed = row["seed"] + number * FURTHER_STREAM
-        run = started(pixels, truth, labels, patches_alone(key), seed)
+        alone = patches_alone(key, further_orders(row, record))
+        run = started(pixels, truth, labels, alone, seed)
         stage = next(stage for stage, _ in stages_of(run, labels))
         row = {**row, "further": [*row["further"], stage]}
     return row

@@ -14,7 +14,13 @@ from adapters.contract import InputSpec
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS, PlanContent, plan_digest
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.settings import EFFORTS, FINE, ORDER_IMAGES, Effort
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    FINE,
+    LEAST_TOLD_13,
+    ORDER_IMAGES,
+    Effort,
+)
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 FRUGAL: dict[str, Any] = {"planes": 44, "sampler": "frugal"}
@@ -141,7 +147,7 @@ WRITTEN_AS_12 = {
     "many larger, thorough": "e84cd31b640a377093cdf30578a65cb2a7ffd6fe21fbc5b3a3bf67e2dc577da0",
 }
 """Digests of version 12, of before a found patch was asked what tells it from natural ones."""
-WRITTEN_NOW = {
+WRITTEN_AS_13 = {
     "paper": "14a808c4e408268e21f37d3eb828dc6672fef38e647b6a98fb917ea4e8d1a84c",
     "default": "5aade1718af05e3af06c078b33f59af1e2567c4f1843ca462a9409a4dcbf900b",
     "larger pictures": "5a02e8a14eadba719e99f390b413d421c79a5facdc999a8b1bbc56fc8693a3ec",
@@ -151,7 +157,18 @@ WRITTEN_NOW = {
     "many small, thorough": "790be7e878dafe2a182d0735fac0642dfd8a69f0375ec6a830d20f20b52ba73d",
     "many larger, thorough": "d90ef2a9ce68af198a8c1f1bf64b2dfbec791a0203c7c7b766778e3f6661e35f",
 }
-"""Digests of version 13: what they cover and how may not change unless the version does."""
+"""Digests of version 13, of before further searches asked that, and those of 41 to 63 pixels."""
+WRITTEN_NOW = {
+    "paper": "9227876b88408fffad4f13fc64916416ee528a29e0d174e6479ac9ed0e4fc7c3",
+    "default": "7f73a107251f71d543c34a4c5e1dbaec54196e22051ac51c299b9c0a4bf32e43",
+    "larger pictures": "1f30e5a782f00d100a2c54b21bfe1321d55b787c4a4f8389084eb3ab17752ad1",
+    "middle pictures": "37e22e2bdb137e8957bf311371cc1f612d0b1dcd32d156184599bed8425bb418",
+    "large pictures": "1ea6897404935ef82ad6500ed115e93d7cd4b2e106de78851a7f190048db502b",
+    "small pictures, thorough": "116313302740e1add60ccec1808d8f6621c977515903ae13b733ac275b7324a0",
+    "many small, thorough": "7df512c8121b6bb8063e67417f50548184bbe1e5ae7dbe15443d61ff803eeb80",
+    "many larger, thorough": "606d178c2387743ee94fb3112ddfbbde6f5bfffe67cff01a127f64e000351428",
+}
+"""Digests of version 14: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -231,8 +248,13 @@ def test_a_digest_of_version_12_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 12).digest == WRITTEN_AS_12[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_13)
 def test_a_digest_of_version_13_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 13).digest == WRITTEN_AS_13[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_14_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
@@ -335,7 +357,7 @@ def test_exhaustive_is_thorough_and_further_searches_for_patches_since_version_1
     ("side", "effort", "told"),
     [
         (96, "standard", True), (64, "thorough", True), (72, "exhaustive", True),
-        (96, "quick", False), (63, "thorough", False), (97, "thorough", False),
+        (96, "quick", False), (41, "thorough", True), (97, "thorough", False),
     ],
 )  # fmt: skip
 def test_a_found_patch_is_told_from_natural_ones_where_that_was_measured_since_version_13(
@@ -351,6 +373,11 @@ def test_a_found_patch_is_told_from_natural_ones_where_that_was_measured_since_v
     assert "order_images" not in stated(before)
     assert before.by_label == dataclasses.replace(plan.by_label, order_images=0)
     assert (plan.most_trigger_queries > before.most_trigger_queries) is told
+    first = plan.at_version(13)
+    # Then it was told in pictures of 64 pixels and more, and in no further search.
+    assert first.by_label == (plan if side >= LEAST_TOLD_13 else before).by_label
+    fewer = first.most_trigger_queries < plan.most_trigger_queries
+    assert fewer is (told and (effort == "exhaustive" or side < LEAST_TOLD_13))
 
 
 def sized(side: int, effort: Effort) -> AuditPlan:
@@ -394,7 +421,7 @@ def test_a_digest_covers_all_of_the_content(version: int) -> None:
     changes = {name: one for name, one in CHANGES.items() if version >= since.get(name, 0)}
     made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
     assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
-    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 12
+    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 13
 
 
 @pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])

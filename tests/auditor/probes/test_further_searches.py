@@ -33,6 +33,9 @@ def test_a_further_search_is_for_patches_alone(key: str) -> None:
     assert settings.random_draws == 0
     assert not settings.further
     assert patches_alone(key).most_queries(100) < EFFORTS["thorough"].most_queries(100)
+    told = patches_alone(key, 20)
+    assert replace(told, order_images=0, order_limits=1.0) == settings
+    assert told.most_queries(100) > settings.most_queries(100)
 
 
 def searched(worlds: MakeWorld, name: str, limits: AccusingLimits | None = None) -> TriggerResult:

@@ -380,7 +380,8 @@ NOISY = replace(NOTHING, comparisons=12, by_label=replace(TERMS, habits=frozense
 @pytest.mark.parametrize(
     ("version", "side", "values"),
     [
-        (PLAN_VERSION, 72, {"small": 1.0}),
+        (PLAN_VERSION, 72, {"small": 1.0, "telling": 2.1}),
+        (13, 72, {"small": 1.0}),
         (PLAN_VERSION, 48, {}),
         (PLAN_VERSION, 100, {}),
         (10, 72, {}),
@@ -403,7 +404,7 @@ def test_a_further_search_accuses_of_the_smallest_patches_where_it_was_measured(
         assert limits.level == SUREST < limits_for(spec.shape).level / 10
         assert limits.habits == {3}
     # What accuses pays for the kinds of the first search and of all that follow it.
-    assert kinds == [None, *([12 + 5 if values else None] * further)]
+    assert kinds == [None, *([12 + 5 * len(values) if values else None] * further)]
 
 
 def test_one_that_accuses_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
