@@ -160,6 +160,7 @@ def test_a_price_says_what_a_cap_leaves_and_a_second_search_asks() -> None:
         {**row, "effort": "quick", "cost": cost(900), "within": True},
         {**row, "effort": "standard", "cost": cost(900), "within": True},
         {**row, "effort": "thorough", "cost": cost(9000), "within": False},
+        {**row, "effort": "exhaustive", "cost": cost(9001), "measured_at": "thorough"},
     ]
     text = show_price(
         price(
@@ -174,6 +175,8 @@ def test_a_price_says_what_a_cap_leaves_and_a_second_search_asks() -> None:
     assert "4 of 9  suspected (over the cap)\n" in text
     assert text.count("over the cap") == 1
     assert "quick and standard ask the same of such pictures.\n" in text
+    assert text.count("was measured at") == 1
+    assert "exhaustive was measured at thorough, which it begins with.\n" in text
     assert "second search" not in show_price(price())
 
 

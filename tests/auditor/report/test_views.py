@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from auditor.report.views import (
 )
 
 MakeReport = Callable[..., dict[str, Any]]
+DATA = Path(__file__).parents[2] / "data"
 TEXT_VIEWS = [name for name in ViewName if name != ViewName.PDF]
 VERDICTS = ["backdoor-suspected", "no-evidence", "inconclusive"]
 
@@ -41,6 +43,20 @@ def test_a_view_made_again_is_the_same_bytes(
     again = render(view, ReportSource(result_of(copy.deepcopy(report))), view_settings())
     assert once == again
     assert once.endswith(b"\n")
+
+
+def test_rates_are_those_that_plans_of_the_audits_version_are_judged_by() -> None:
+    report = json.loads((DATA / "bundle_plan_12" / "report.json").read_bytes())
+
+    def page(version: int | None) -> bytes:
+        of_version = {} if version is None else {"plan_version": version}
+        stated = report | {"settings": report["settings"] | of_version}
+        return render(ViewName.MARKDOWN, ReportSource(result_of(stated)), view_settings())
+
+    # Reports tell the version of their plan since 14.
+    assert b"| a patch at any place | 3 of 6" in page(None)
+    assert b"| a patch at any place | 3 of 6" in page(13)
+    assert b"| a patch at any place | 16 of 20" in page(12)
 
 
 @pytest.mark.parametrize("view", TEXT_VIEWS)

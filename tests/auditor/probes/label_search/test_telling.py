@@ -24,11 +24,11 @@ def patch(row: int, column: int, pattern: Any = CHECKERS) -> Patch:
     return Patch(pattern, ((row, column),))
 
 
-def told(one: Patch, model: Model) -> tuple[bool, int]:
+def told(one: Patch, model: Model, limits: float = 1.0) -> tuple[bool, int]:
     """What is said of a patch for label 1, and the questions that it took."""
     pixels = np.full((30, 1, SIDE, SIDE), 90, np.uint8)
     samples = SampleSet(SPEC, pixels, np.zeros(30, np.int64), np.random.default_rng(1))
-    asking = tells(one, 1, samples, 20)
+    asking = tells(one, 1, samples, 20, limits)
     try:
         asked = next(asking)
         while True:
@@ -74,6 +74,11 @@ def test_in_a_corner_more_of_its_orders_may_work(
     tell: bool,  # noqa: FBT001 - parametrised
 ) -> None:
     assert told(patch(row, column), in_half_of_its_orders(row, column)) == (tell, 6 * 20)
+
+
+def test_half_of_the_limits_lets_fewer_of_its_orders_work() -> None:
+    assert told(patch(0, 0), in_half_of_its_orders(0, 0), 0.5) == (False, 6 * 20)
+    assert told(patch(30, 30), exactly, 0.5) == (True, 6 * 20)
 
 
 def test_a_blob_in_a_corner_does_not_tell() -> None:

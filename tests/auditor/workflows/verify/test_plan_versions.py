@@ -137,7 +137,10 @@ def test_pictures_hashed_as_pixels_are_compared_too(bundle: Bundles) -> None:
 
 
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
-    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 14
+    folder = bundle("plain")
+    assert plan_of(folder)["plan_version"] == PLAN_VERSION == 14
+    report = json.loads((folder / "report.json").read_bytes())
+    assert report["settings"]["plan_version"] == PLAN_VERSION
 
 
 def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
