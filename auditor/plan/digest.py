@@ -74,7 +74,7 @@ FURTHER_TELL = 14
 TOLD_FURTHER_BY = ("order_limits",)
 """The setting by which the former do."""
 STATED = 14
-"""First version that reports state."""
+"""First version that reports state, and whose reports tell odds as odds."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5

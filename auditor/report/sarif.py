@@ -8,6 +8,7 @@ an audit that found nothing lists no result at all: GitHub then closes the alert
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording.buyer import vendor_questions
 from auditor.report.wording.terms import model_name, utc_time
 from auditor.report.wording.text import safe_text
-from auditor.report.wording.verdict import wording, wordings
+from auditor.report.wording.verdict import Wording, wording, wordings
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -47,6 +48,7 @@ def render_sarif(source: ReportSource, location: str = "") -> str:
         _invocation(result),
         {"id": f"xray-audit/{source.digest[:16]}"},
         {"reportSha256": source.digest, "verdict": result.verdict},
+        {result.verdict: wording(result)},
     )
 
 
@@ -56,13 +58,17 @@ def log_of(
     invocation: dict[str, Any],
     automation: dict[str, Any],
     properties: dict[str, Any],
+    said: Mapping[str, Wording] | None = None,
 ) -> str:
-    """The log of one run of this program's ``version``."""
+    """The log of one run of this program's ``version``; ``said`` holds the words of the verdicts
+    of one audit, which its rules then have instead of general ones.
+    """
+    words = {**wordings(), **(said or {})}
     driver = {
         "name": "xray-audit",
         "semanticVersion": _semantic(version),
         "version": safe_text(version, 40),
-        "rules": [_rule(rule) for rule in RULES],
+        "rules": [_rule(rule, words[rule]) for rule in RULES],
         "supportedTaxonomies": [{"name": "MITRE ATLAS", "index": 0}],
     }
     run = {
@@ -84,8 +90,8 @@ def _semantic(version: object) -> str:
     return ".".join([*numbers, "0", "0", "0"][:3])
 
 
-def _rule(verdict: str) -> dict[str, Any]:
-    words, (level, severity) = wordings()[verdict], RULES[verdict]
+def _rule(verdict: str, words: Wording) -> dict[str, Any]:
+    level, severity = RULES[verdict]
     meaning = (*words.means, *words.means_not)
     atlas = {"id": "AML.T0018", "index": 0, "toolComponent": {"index": 0}}
     return {

@@ -10,7 +10,7 @@ from auditor.report.wording.phrases import (
     class_name,
     hits_of,
     models_of,
-    times_words,
+    weight_words,
 )
 from auditor.report.wording.triggers import UNLIKE_NATURAL, trigger_phrase
 from auditor.scores.likelihood import likelihood_ratio
@@ -164,9 +164,8 @@ def _weight_found(rates: LabelRates | None) -> str:
     weight = likelihood_ratio(rates.usual_found, rates.usual, rates.accused, rates.clean)
     if weight.low <= 1.0:
         return ""
-    return (
-        f" Whatever you believed before, this makes a backdoor {times_words(weight)} more likely."
-    )
+    words = weight_words(weight, "a backdoor", "more")
+    return f" {words[0].upper()}{words[1:]}"
 
 
 def of_before(rates: LabelRates) -> str:
@@ -192,6 +191,5 @@ def _weight_nothing(rates: LabelRates | None) -> str:
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
         f"all-to-one backdoor of a usual attacker in {cleared} of {searched}{of_before(rates)}: "
-        f"whatever you believed before, this makes such a backdoor {times_words(weight)} less "
-        f"likely.{careful}"
+        f"{weight_words(weight, 'such a backdoor', 'less')}{careful}"
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from adapters.contract import jpeg_quality
-from auditor.measured import LabelPopulation
+from auditor.measured import LabelPopulation, of_plans_since
+from auditor.plan.digest import STATED
 from auditor.probes.label_search.settings import SUCCESS_SIDES, searched_by_label
 from auditor.report.wording.text import percent, rate_interval
 from auditor.scores.intervals import Rate, binomial_rate
@@ -53,6 +54,15 @@ def class_name(values: Values) -> str:
     return str(values["name"])[:MAX_NAME]
 
 
-def times_words(weight: Weight) -> str:
-    """A weight in words: ``some 7.0 times (at least 3.2 times)``."""
-    return f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times)"
+def weight_words(weight: Weight, what: str, sign: Literal["more", "less"]) -> str:
+    """What evidence of a weight does to ``what``, whatever was believed before. It multiplies odds;
+    words of plans of before version 14 called them a likelihood.
+    """
+    if not of_plans_since(STATED):
+        times = f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times)"
+        return f"whatever you believed before, this makes {what} {times} {sign} likely."
+    side = {"more": "for", "less": "against"}[sign]
+    return (
+        f"whatever you believed before, this makes the odds {side} {what} some {weight.ratio:.2g} "
+        f"times (at least {weight.low:.2g} times) as high."
+    )

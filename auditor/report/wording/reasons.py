@@ -19,7 +19,7 @@ from auditor.report.wording.phrases import (
     hits_of,
     models_of,
     share_of,
-    times_words,
+    weight_words,
 )
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
@@ -178,8 +178,8 @@ def _trigger_nothing(values: Values) -> str:
         f"The trigger search found nothing unusual: at best {_change(values)}{chance}. Of held-out "
         f"{models_of(None, ZOO_SIDES)}, clean ones ended like this in {rates.cleared} of "
         f"{rates.clean} searches, ones with an all-to-one backdoor in "
-        f"{hits_of(rates.missed, rates.backdoored)}: whatever you believed before, this makes such "
-        f"a backdoor {times_words(weight)} less likely."
+        f"{hits_of(rates.missed, rates.backdoored)}: "
+        f"{weight_words(weight, 'such a backdoor', 'less')}"
     )
 
 

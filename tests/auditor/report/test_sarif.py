@@ -14,6 +14,7 @@ from auditor.errors import UsageError
 from auditor.report.json_report import report_bytes, result_of
 from auditor.report.sarif import render_sarif
 from auditor.report.source import ReportSource
+from auditor.report.wording.verdict import wording
 
 MakeReport = Callable[..., dict[str, Any]]
 HOSTILE = "<b>\x1b[2J\u202e" + "x" * 5000
@@ -148,3 +149,15 @@ def test_a_repeated_audit_keeps_its_alert(make_report: MakeReport) -> None:
     first, later = make_report(planes=1), make_report(planes=2)
     prints = [_log(r)["runs"][0]["results"][0]["partialFingerprints"] for r in (first, later)]
     assert prints[0] == prints[1]
+
+
+def test_a_rule_says_what_the_audit_went_by(make_report: MakeReport) -> None:
+    report = make_report(profile=False)
+    report["trigger"] |= {"suspicious": True, "best": report["trigger"]["findings"][0]}
+    (run,) = _log(report)["runs"]
+    suspected = run["tool"]["driver"]["rules"][0]
+    words = wording(result_of(report))
+    assert suspected["id"] == "xray-audit/backdoor-suspected"
+    assert suspected["help"]["text"] == " ".join((*words.means, *words.means_not))
+    assert "deciding score" not in suspected["help"]["text"]
+    assert "neither a trigger" not in suspected["help"]["text"]

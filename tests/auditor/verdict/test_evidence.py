@@ -13,7 +13,7 @@ from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
-from auditor.measured import trigger_clearing
+from auditor.measured import of_earlier_search, trigger_clearing
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
@@ -219,6 +219,12 @@ def test_an_all_clear_says_how_much_it_weighs_and_never_a_chance_of_one() -> Non
     assert f"in {rates.cleared} of {rates.clean} searches" in said
     assert f"with an all-to-one backdoor in {rates.missed} of {rates.backdoored} (" in said
     weight = likelihood_ratio(rates.cleared, rates.clean, rates.missed, rates.backdoored)
+    assert (
+        "whatever you believed before, this makes the odds against such a backdoor some "
+        f"{weight.ratio:.2g} times (at least {weight.low:.2g} times) as high."
+    ) in said
+    with of_earlier_search(earlier=False, by_label=False, version=13):
+        said = sentence(found.reason)
     assert f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times) less likely" in said
 
 
