@@ -1,21 +1,21 @@
 """Digest of a plan: equal plans ask equal questions.
 
 Version 14 is the SHA-256 of canonical JSON. Version 13 is the same, without that question in
-further searches and of pictures of up to 63 pixels. Version 12 is the same without asking of found
-patches what tells planted ones from natural ones. Version 11 is the same without a search of the
-classes of larger pictures by themselves. Version 10 is the same without further searches for
-patches that accuse of the smallest ones, and without the samples of classes that are searched by
-themselves. Version 9 is the same without further searches for patches at ``exhaustive`` of more
-than 40 pixels. Version 8 is the same without searches for patches in fine cells, above 96 pixels,
-that ask again where they led to a label. Version 7 is the same without clean models to judge
-searches of two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the same
-without second searches of pictures of more than 40 pixels, and its searches' pictures are hashed in
-the model's units. Version 5 is the same without a patch's parts, second searches, and a dearer
-search of small pictures than ``thorough``. Version 4 is the same without a search label by label of
-small pictures and the settings by which a search confirms what it found. Version 3, which release
-0.2 wrote, is the same without an effort and any search label by label. Version 2, which release 0.1
-wrote, held the text that Python printed for a settings class. It is kept to read, verify and
-continue audits of that release, spelled out so that no renaming changes it.
+further searches. Version 12 is the same without asking of found patches what tells planted ones
+from natural ones. Version 11 is the same without a search of the classes of larger pictures by
+themselves. Version 10 is the same without further searches for patches that accuse of the smallest
+ones, and without the samples of classes that are searched by themselves. Version 9 is the same
+without further searches for patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same
+without searches for patches in fine cells, above 96 pixels, that ask again where they led to a
+label. Version 7 is the same without clean models to judge searches of two classes, or at
+``exhaustive`` of more than 40 pixels, by. Version 6 is the same without second searches of pictures
+of more than 40 pixels, and its searches' pictures are hashed in the model's units. Version 5 is the
+same without a patch's parts, second searches, and a dearer search of small pictures than
+``thorough``. Version 4 is the same without a search label by label of small pictures and the
+settings by which a search confirms what it found. Version 3, which release 0.2 wrote, is the same
+without an effort and any search label by label. Version 2, which release 0.1 wrote, held the text
+that Python printed for a settings class. It is kept to read, verify and continue audits of that
+release, spelled out so that no renaming changes it.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ found patch what tells planted ones from natural ones, where that was measured."
 TOLD_BY = ("order_images",)
 """The setting by which they do."""
 FURTHER_TELL = 14
-"""First version whose further searches do so too, and whose searches of 41 to 63 pixels do."""
+"""First version whose further searches do so too."""
 TOLD_FURTHER_BY = ("order_limits",)
-"""The setting by which the former do."""
+"""The setting by which they do."""
 STATED = 14
 """First version that reports state, and whose reports tell odds as odds."""
 BY_PIXELS = 7

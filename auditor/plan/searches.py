@@ -30,8 +30,6 @@ from auditor.probes.further_searches import patches_alone
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
     EFFORTS,
-    LEAST_TOLD_13,
-    TELLING_SIDES,
     Effort,
     LabelSearchSettings,
     label_effort,
@@ -110,8 +108,7 @@ def label_search(
     if version >= FOCUSED:
         of_version = (settings_for if version >= REPEATED else settings_of_9)(shape, searched)
         told = large and measured and version >= TELLING
-        least = TELLING_SIDES[0] if version >= FURTHER_TELL else LEAST_TOLD_13
-        return telling(of_version, shape, searched, least) if told else of_version
+        return telling(of_version, shape, searched) if told else of_version
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 

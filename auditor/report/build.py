@@ -35,7 +35,7 @@ from auditor.samples.samples import Samples
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.scores.planes import target_label
 from auditor.verdict.combine import Combined
-from auditor.verdict.evidence import Assessment, mean_shares
+from auditor.verdict.evidence import Assessment, incomplete, mean_shares
 from auditor.verdict.label_scope import as_ruled, errors_of, rates_for, small_errors
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
@@ -66,8 +66,7 @@ def build_result(
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
     errors = small_errors(plan, spec)
     known = errors if known_only_for(spec, len(np.unique(classes))) is None else None
-    undrawn = len(answers.label_maps) < len(plan.mapped_planes)
-    partial = evidence.problem is not None or undrawn
+    partial = _partial(answers, assessment)
     content = {
         **_outcome(verdict, _target(shares, evidence), partial=partial),
         **_questions(oracle, plan),
@@ -89,6 +88,16 @@ def build_result(
         "timing": dict(timing or UNTIMED),
     }
     return Result.of(content)
+
+
+def _partial(answers: Answers, assessment: Assessment) -> bool:
+    """True if planned queries are unanswered; in plans of before version 14, also if the answers
+    are not of one model.
+    """
+    lacking = incomplete(answers, len(assessment.scores)) is not None
+    if answers.plan.version < STATED:
+        lacking = assessment.evidence.problem is not None
+    return lacking or len(answers.label_maps) < len(answers.plan.mapped_planes)
 
 
 def _scores_part(

@@ -16,6 +16,7 @@ from auditor.report.wording.deciding import (
     may_clear,
 )
 from auditor.report.wording.resume import left_to_ask, resuming, shown, with_option, without_option
+from auditor.report.wording.steps import unusable
 from auditor.report.wording.terms import called, found_trigger, mean_shares, pairs
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
@@ -111,6 +112,8 @@ def next_command(
     ended = not result.settings.planes and not result.partial and deciding is None
     if result.verdict != "inconclusive" or ended:
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
+    if remedy := unusable(result):
+        return f"Next: {remedy}"
     if result.queries.budget_reached:
         return f"Next: {resuming(result, typed)}\n  asks the rest: {priced(left_to_ask(result))}"
     if deciding is not None and _given(result) >= ENOUGH_SAMPLES:

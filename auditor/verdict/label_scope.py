@@ -43,6 +43,8 @@ from auditor.verdict.verdict import MAX_ERROR
 
 FURTHER_QUERIES = {"small-fine5": 18_000, "small-patch4": 10_000}
 """What a further search asks about, where it was measured."""
+MOST_ACCUSED = 0.03
+"""Largest share of clean models that a search which may accuse has accused."""
 
 
 def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str, LabelRates]:
@@ -144,12 +146,14 @@ def accuses_at(rates: LabelRates) -> bool:
     """True if a search with these error rates may accuse a model.
 
     Fragile models, trained weakly on few and alike pictures, count by themselves too, where there
-    were any: nothing tells whether the model at hand is one.
+    were any: nothing tells whether the model at hand is one. Many models make the interval narrow,
+    so that the share itself has a limit too.
     """
     ends = [(rates.accused, rates.clean)]
     if rates.fragile:
         ends.append((rates.fragile_accused, rates.fragile))
-    return max(binomial_rate(*end).high for end in ends) < MAX_ERROR
+    often = rates.accused > MOST_ACCUSED * rates.clean
+    return not often and max(binomial_rate(*end).high for end in ends) < MAX_ERROR
 
 
 def accuses_by_class(shape: Sequence[int]) -> bool:

@@ -34,20 +34,30 @@ TWO_CLASSES = (
 )
 
 
+def unusable(result: Result) -> str:
+    """The remedy if the answers support no verdict, however many there are; empty if they may."""
+    if result.trust is not None and result.trust.findings:
+        return "Ask the vendor which models answer, then audit one of them into a new --output."
+    if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
+        return (
+            "Ask the vendor why answers change; audit again when they are steady, into a new "
+            "--output."
+        )
+    accuracy = result.samples.accuracy
+    if accuracy is not None and accuracy < MIN_ACCURACY:
+        return "Run xray-audit check: it tries value ranges, layouts and class orders."
+    return ""
+
+
 def _remedies(result: Result) -> list[str]:
+    if remedy := unusable(result):
+        return [remedy]
     if result.partial:
         how = "with a larger --max-queries" if result.queries.budget_reached else "again"
         return [
             f"Run the same command {how}: it goes on where it stopped and pays for nothing twice. "
             f"Still open: {_open_queries(result)}."
         ]
-    if result.trust is not None and result.trust.findings:
-        return ["Ask the vendor which models answer, then audit one of them into a new --output."]
-    if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
-        return ["Ask the vendor why answers change; audit again when they are steady."]
-    accuracy = result.samples.accuracy
-    if accuracy is not None and accuracy < MIN_ACCURACY:
-        return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
     decides = result.settings.planes or own_rates(result) or deciding_effort(result)
     return _further(result) if decides else [TWO_CLASSES]
 

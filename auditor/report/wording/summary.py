@@ -177,10 +177,6 @@ def _capital(words: str) -> str:
 def _obstacle(result: Result) -> str:
     """The first obstacle to a verdict."""
     found, queries = result.trigger, result.queries
-    if result.partial:
-        how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"
-        cap = f" {cap_ended(result)}" if queries.budget_reached else ""
-        return f"{how} before its end: {_finished(result)}.{cap}"
     if result.trust is not None and result.trust.findings:
         return first(result.trust.findings[0].reason)
     if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
@@ -195,6 +191,10 @@ def _obstacle(result: Result) -> str:
             f"The model labels only {text.percent(accuracy, 0)} of the clean samples as given: "
             "something about the inputs may be wrong."
         )
+    if result.partial:
+        how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"
+        cap = f" {cap_ended(result)}" if queries.budget_reached else ""
+        return f"{how} before its end: {_finished(result)}.{cap}"
     if found is None:
         return "No trigger search was made, and plane scores alone tell nothing without references."
     return _search_without_verdict(result, found)

@@ -91,12 +91,17 @@ def _spoiled(old: Result, new: Result) -> Iterator[str]:
     for word, result in (("first", old), ("second", new)):
         if result.partial:
             yield f"the {word} audit is not complete"
+        elif result.trust is not None and result.trust.findings:
+            yield f"the answers of the {word} audit are not those of one model"
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    """All settings; a report without a sampler or an effort was made when there was only one."""
+    """All settings but the plan's version, which most reports do not tell; one without a sampler or
+    an effort was made when there was only one.
+    """
     known = {"sampler": result.settings.sampler, "effort": result.settings.effort}
-    return {**known, **result.content["settings"]}
+    settings = {**known, **result.content["settings"]}
+    return {name: value for name, value in settings.items() if name != "plan_version"}
 
 
 def _short(value: object) -> str:

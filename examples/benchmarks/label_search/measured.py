@@ -155,8 +155,7 @@ def _of_earlier_plans() -> list[Values]:
     for one in values:
         if one.get("since", 0) >= FURTHER_TELL:
             continue
-        asked = {*TOLD_AT} if _told(one) and one["sides"] == list(SIDES[0]) else set()
-        another = asked if "until" not in one else set()
+        another = {"exhaustive"} if _told(one) and "until" not in one else set()
         changed = {name: ends for name, ends in one["efforts"].items() if name in another}
         same = {name: ends for name, ends in one["efforts"].items() if name not in another}
         if changed:
@@ -169,7 +168,7 @@ def _of_earlier_plans() -> list[Values]:
 def _told(one: Values) -> bool:
     """True of a population whose search asks more of found patches."""
     alike = (one["coding"], one.get("classes", "many")) == (LOSSLESS, "many")
-    return alike and TELLING_SIDES[0] <= one["sides"][0] and one["sides"][1] <= TELLING_SIDES[1]
+    return alike and tuple(one["sides"]) == TELLING_SIDES
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

@@ -22,9 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
-from auditor.plan import digest
 from auditor.probes.label_search.search import PATCHES, keys
-from auditor.probes.label_search.settings import EFFORTS, FINE, LEAST_TOLD_13
+from auditor.probes.label_search.settings import EFFORTS, FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
@@ -277,16 +276,10 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
             sides = [one.model["side"] for one in chosen]
             models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
             size = f"{min(sides)} to {max(sides)} px, {sent.replace(':', ' ')}"
-            version = _first_told(smallest) - 1
-            before = "" if today else f", as of plan version {version}"
+            before = "" if today else ", as of plan version 12"
             words = f"{GROUPS_OF_CLASSES[group]}{before} (null: {models} clean models)"
             lines += [f"## {split}, {effort}, {size}, {words}", "", *table(chosen), ""]
     return "\n".join(lines)
-
-
-def _first_told(smallest: int) -> int:
-    """First version of plans that ask more of patches on pictures of so many pixels."""
-    return digest.TELLING if smallest >= LEAST_TOLD_13 else digest.FURTHER_TELL
 
 
 def table(ends: Sequence[Ended]) -> list[str]:

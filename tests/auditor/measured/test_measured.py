@@ -41,6 +41,7 @@ from auditor.measured.types import DecisionRule, LabelPopulation
 from auditor.plan.digest import (
     FOCUSED,
     FURTHER_ACCUSE,
+    FURTHER_TELL,
     MORE_NULLS,
     PLAN_VERSION,
     REPEATED,
@@ -264,13 +265,15 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
     later = [one for one in label_rates() if one.since]
-    assert {one.since for one in later} == {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, TELLING}
+    every = {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, FURTHER_TELL}
+    assert {one.since for one in later} == every
     for version, since in (
         (MORE_NULLS - 1, {0}),
         (FOCUSED - 1, {0, MORE_NULLS}),
         (REPEATED - 1, {MORE_NULLS, FOCUSED}),
         (FURTHER_ACCUSE - 1, {MORE_NULLS, FOCUSED, REPEATED}),
         (TELLING - 1, {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE}),
+        (FURTHER_TELL - 1, {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, TELLING}),
     ):
         assert {one.since for one in label_rates_of(version)} == since
     assert {"two", "few"} <= {one.classes for one in later}
@@ -316,12 +319,18 @@ def test_a_search_that_asks_more_of_patches_has_rates_of_its_own() -> None:
         assert models >= now[key].usual + before[key].usual
         assert cleared >= now[key].usual_cleared + before[key].usual_cleared
     side = TELLING_SIDES[0]
-    dearer, first = (
-        rates_for((3, side, side), "png", 10)[effort] for effort in ("exhaustive", "thorough")
-    )
+    with of_earlier_search(**searched_before(TELLING)):
+        dearer, first = (
+            rates_for((3, side, side), "png", 10)[effort] for effort in ("exhaustive", "thorough")
+        )
     assert (dearer.measured_at, dearer.begins_with) == ("thorough", first.begins_with)
     assert clears_at(dearer)
     assert usual_cleared(first) == first.begins_with
+    measured = rates_for((3, side, side), "png", 10)["exhaustive"]
+    assert (measured.measured_at, measured.begins_with) == ("", first.begins_with)
+    assert measured.usual_found > first.usual_found
+    assert usual_cleared(measured) == (measured.usual_cleared, measured.usual)
+    assert clears_at(measured)
 
 
 def test_a_share_is_told_as_it_was_when_a_plan_was_made() -> None:

@@ -11,7 +11,9 @@ import pytest
 from auditor.measured import search_queries
 from auditor.report.console_end import next_command, no_price, show_end
 from auditor.report.json_report import result_of
+from auditor.report.markdown import summary_markdown
 from auditor.report.result.result import Result
+from auditor.report.source import ReportSource
 from auditor.report.wording.resume import cap_ended, left_to_ask
 from auditor.verdict.label_scope import rates_for
 
@@ -94,6 +96,33 @@ def test_no_effort_is_named_where_none_decides(
     assert _following(result, changes, effort, labels).startswith(
         "Next: xray-audit plan --samples s\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"trust": "found"}, "Next: Ask the vendor which models answer, then audit one of them"),
+        ({"canaries": {"flipped": 9, "rate": 0.9}}, "Next: Ask the vendor why answers change;"),
+        ({"samples": {"accuracy": 0.08}}, "Next: Run xray-audit check: it tries value ranges,"),
+    ],
+)
+def test_no_dearer_search_is_named_where_the_answers_are_of_no_use(
+    result: Callable[..., Result], changes: dict[str, Any], remedy: str
+) -> None:
+    content = result().content
+    finding = {"code": "swapped", "reason": "Another model answered.", "p": 1e-9}
+    parts = {
+        name: {**content[name], **({"findings": [finding]} if part == "found" else part)}
+        for name, part in changes.items()
+    }
+    made = result(**parts)
+    typed = ["audit", "--samples", "s", "--effort", "standard"]
+    assert next_command(made, Path("out"), typed, interrupted=False).startswith(remedy)
+    # Nor does the summary take it for an audit that was cut short, if it was that besides.
+    for partial in (False, True):
+        said = summary_markdown(ReportSource(result(**parts, partial=partial)))
+        assert remedy.removeprefix("Next: ") in said.replace("\\", "")
+        assert "Run the same command again" not in said
 
 
 def test_of_three_classes_the_effort_that_can_accuse_is_named(

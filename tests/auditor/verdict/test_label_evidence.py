@@ -77,6 +77,9 @@ def test_fragile_models_count_by_themselves() -> None:
     assert accuses_at(GOOD)
     assert not accuses_at(replace(GOOD, fragile=9, fragile_accused=0))
     assert not accuses_at(replace(GOOD, accused=1, fragile_accused=1))
+    # However narrow the interval is.
+    assert accuses_at(replace(GOOD, clean=400, accused=12))
+    assert not accuses_at(replace(GOOD, clean=400, accused=13))
 
 
 @pytest.mark.parametrize("accused", [(0, 6), (1, 6), (4, 30)])

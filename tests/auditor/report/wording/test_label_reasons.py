@@ -45,7 +45,8 @@ def ratio(hits: int, n: int, others: int, of: int) -> tuple[float, float] | None
     low = binomial_rate(hits, n).low / binomial_rate(others, of).high
     if low <= 1.0:
         return None
-    return round((hits + 0.5) * (of + 1) / (others + 0.5) / (n + 1), 1), round(low, 1)
+    values = ((hits + 0.5) * (of + 1) / (others + 0.5) / (n + 1), low)
+    return float(f"{values[0]:.2g}"), float(f"{values[1]:.2g}")
 
 
 def test_the_counts_are_those_of_the_files() -> None:
