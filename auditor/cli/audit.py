@@ -226,4 +226,4 @@ def _show(
         ended, output.output, sys.argv[1:], interrupted=result.interrupted, money=money
     )
     text = without_secrets(dressed(lines, following))
-    show(output, {**result.report, **facts}, text)
+    show(output, {**result.report, **facts} if output.json_output else {}, text)

@@ -14,28 +14,27 @@ _FEWEST_SLOTS = 1 << 10
 
 
 class TakenInputs:
-    """Places of inputs by their keys: open addressing in one flat array, three slots for every
-    two of at most ``count`` places, each of 4 bytes (8 for more than 16 million places).
+    """Places of inputs by their keys: open addressing in one flat array, five slots for every
+    four of at most ``count`` places, each of 4 bytes (8 for more than 16 million places).
 
     A dictionary of keys takes some 150 bytes an entry. A slot here holds the place of an input and
-    a few bits of its key; the rest of the key is compared by making it again, which ``key_of`` does
-    for a place: hardly ever in vain.
+    a few bits of its key; the rest of the key is compared by making it again: hardly ever in vain.
     """
 
-    def __init__(self, count: int, key_of: Callable[[int], bytes]) -> None:
-        self._key_of = key_of
+    def __init__(self, count: int) -> None:
         self._place_bits = count.bit_length()
         wide = self._place_bits + LEAST_TAG_BITS > 32
         self._tag_bits = (64 if wide else 32) - self._place_bits
-        self._slots = max(_FEWEST_SLOTS, count + count // 2)
+        self._slots = max(_FEWEST_SLOTS, count + count // 4)
         # A view of plain bytes: indexing it costs a third of indexing a numpy array.
         self._table = memoryview(bytearray((8 if wide else 4) * self._slots)).cast(
             "Q" if wide else "I"
         )
 
-    def take(self, key: bytes, place: int) -> int | None:
+    def take(self, key: bytes, place: int, key_of: Callable[[int], bytes]) -> int | None:
         """Let ``place``, below ``count``, have ``key``, of :data:`KEY_BYTES` random bytes; if
-        another place has it already, that place, and nothing changes.
+        another place has it already, that place, and nothing changes. ``key_of`` makes the key of
+        a place again; it is no attribute, so that the table is freed with its last owner.
         """
         low, high = _WORDS(key)
         table, bits, slots = self._table, self._place_bits, self._slots
@@ -43,7 +42,7 @@ class TakenInputs:
         while held := table[slot]:
             if held >> bits == tag:
                 found: int = (held & ((1 << bits) - 1)) - 1
-                if self._key_of(found) == key:
+                if key_of(found) == key:
                     return found
             slot = slot + 1 if slot + 1 < slots else 0
         table[slot] = tag << bits | place + 1

@@ -20,10 +20,17 @@ def keep_freed_memory() -> None:
     filling them. All threads share one heap: each would keep as much in one of its own. On other
     systems nothing happens.
     """
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
-        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_ARENA_MAX, 1)
+    _glibc("mallopt", _MMAP_THRESHOLD, _LARGEST_BLOCK)
+    _glibc("mallopt", _TRIM_THRESHOLD, _KEPT_BYTES)
+    _glibc("mallopt", _ARENA_MAX, 1)
+
+
+def give_back_freed_memory() -> None:
+    """Let the system have what was kept for requests: no more of them will come."""
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(name: str, *numbers: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            getattr(ctypes.CDLL(None), name)(*numbers)

@@ -144,7 +144,7 @@ class RequestSource:
         self._learned: set[int] = set()
         # An input's place is its number counted through all probes.
         self._starts = [0, *itertools.accumulate(probe.size for probe in probes)]
-        self._taken = TakenInputs(self._starts[-1], self._key_at)
+        self._taken = TakenInputs(self._starts[-1])
         self._built: dict[int, bytes] = {}
         self.waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
@@ -273,7 +273,7 @@ class RequestSource:
             items = known[part]
             keys = self._keys(number, items)
             for item, key in zip(items.tolist(), keys, strict=True):
-                self._taken.take(key, self._starts[number] + item)
+                self._taken.take(key, self._starts[number] + item, self._key_at)
             yield None
 
     def _all_of(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request:
@@ -290,7 +290,7 @@ class RequestSource:
         probes, items = request.probes.tolist(), request.items.tolist()
         for position, key in enumerate(request.keys):
             place = self._starts[probes[position]] + items[position]
-            twin = self._taken.take(key, place) if key else None
+            twin = self._taken.take(key, place, self._key_at) if key else None
             if twin is None:
                 self._built[place] = key
                 fresh.append(position)

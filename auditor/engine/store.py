@@ -82,10 +82,6 @@ class StoredProbe:
     row: int
     labels: NDArray[np.uint16]
 
-    def missing(self) -> NDArray[np.int64]:
-        """Numbers of the inputs without a label, ascending."""
-        return np.flatnonzero(self.labels == NOT_ASKED)
-
 
 class LabelStore:
     """Labels, intents and the ledger of every audit that uses one file.

@@ -220,14 +220,13 @@ class LabelLog(Observer):
         self._add({**_which(at), "s": status, "l": labels.tolist(), **facts}, len(at))
 
     def _facts(self, sent: Sent) -> dict[str, Any]:
-        keys = list(sent.keys)
-        unknown = [number for number, key in enumerate(keys) if not key]
-        if unknown:
-            made = input_keys(self._spec, sent.batch[unknown])
-            for number, key in zip(unknown, made, strict=True):
-                keys[number] = key
+        keys, code = list(sent.keys), sent.status
+        if unknown := [number for number, key in enumerate(keys) if not key]:
+            made = iter(input_keys(self._spec, sent.batch[unknown]))
+            keys = [key or next(made) for key in keys]
         again = {"a": sent.send} if sent.send > 1 else {}
-        status = {"c": _code(sent.status)} if sent.status else {}
+        whole = code.isdecimal() and code.isascii()  # an HTTP status is the number that it is
+        status = {"c": int(code) if whole else code} if code else {}
         return {"q": request_hash(keys), "ms": round(1000 * sent.seconds, 1), **status, **again}
 
     def _reconcile(self, number: int, known: NDArray[np.uint16]) -> None:
@@ -245,11 +244,6 @@ class LabelLog(Observer):
 def request_hash(keys: Sequence[bytes]) -> str:
     """Identity of a request: half of the SHA-256 of its inputs' keys, in hex."""
     return hashlib.sha256(b"".join(keys)).hexdigest()[:32]
-
-
-def _code(status: str) -> int | str:
-    """An HTTP status as the number it is."""
-    return int(status) if status.isdecimal() and status.isascii() else status
 
 
 def _which(at: NDArray[np.int64]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
     content = _evidence(files)
     left_out: list[str] = []
     if hand_over:
-        left_out = sorted(name for name in content if _is_private(name))
+        images = {name for name in content if PurePosixPath(name).suffix in SHOW_IMAGES}
+        left_out = sorted(images.union(content.keys() & layout.PRIVATE))
         result = result_in(files)
         content = {name: data for name, data in content.items() if name not in left_out}
         run = parse_object(files.content[layout.RUN], layout.RUN) if layout.RUN in files else {}
@@ -58,10 +59,6 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
 def handover_note(withheld: list[str]) -> bytes:
     """The note that a hand-over edition carries: the names of the files it leaves out."""
     return canonical({"format": layout.FORMAT, "withheld": sorted(withheld)}) + b"\n"
-
-
-def _is_private(name: str) -> bool:
-    return name in layout.PRIVATE or PurePosixPath(name).suffix in SHOW_IMAGES
 
 
 def _evidence(files: BundleFiles) -> dict[str, bytes]:

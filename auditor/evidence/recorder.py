@@ -19,7 +19,7 @@ from auditor.evidence import layout
 from auditor.evidence.attest.signing import Signer
 from auditor.evidence.canonical import sha256
 from auditor.evidence.chain import Chain, file_lines, read_chain
-from auditor.evidence.head import Listed, head_statement, listing, plan_statement
+from auditor.evidence.head import Listed, head_statement, plan_statement
 from auditor.evidence.label_log import LabelLog
 from auditor.evidence.records import image_bytes, tool
 from auditor.report.files import write_atomic
@@ -73,10 +73,11 @@ class Recorder:
 
     def _fix_plan(self, data: bytes) -> str | None:
         """Write plan and signature; returns the key it is signed with."""
-        held = self._read(layout.PLAN)
+        path = self._folder / layout.PLAN
+        held = path.read_bytes() if path.exists() else None
         if held != data:
             self._put_aside(held)
-            write_atomic(self._folder / layout.PLAN, data)
+            write_atomic(path, data)
         if self._signer is not None:
             envelope = self._signer.envelope(plan_statement(data, self._signer.public))
             write_atomic(self._folder / layout.PLAN_SIGNATURE, envelope)
@@ -90,12 +91,6 @@ class Recorder:
             return
         (self._folder / layout.EARLIER_PLANS).mkdir(exist_ok=True)
         write_atomic(self._folder / layout.EARLIER_PLANS / f"{sha256(held)}.json", held)
-
-    def _read(self, name: str) -> bytes | None:
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
 
     # ---- after the last ----------------------------------------------------------------------
 
@@ -173,18 +168,22 @@ class Recorder:
         )
         earlier = (self._folder / layout.EARLIER_PLANS).glob("*")
         names = [*fixed, *views, *(layout.EARLIER_PLANS + path.name for path in earlier)]
-        content = {name: data for name in names if (data := self._read(name)) is not None}
-        log = self._folder / layout.LOG  # never all of it in memory
-        with log.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        listed = [*listing(content), Listed(layout.LOG, log.stat().st_size, digest)]
+        held = sorted(name for name in (*names, layout.LOG) if (self._folder / name).exists())
+        files = [self._listed(name) for name in held]
+        content = {name: (self._folder / name).read_bytes() for name in (layout.PLAN, layout.RUN)}
         public = None if self._signer is None else self._signer.public
-        chain = read_chain(file_lines(log))
-        files = sorted(listed, key=lambda one: one.path)
+        chain = read_chain(file_lines(self._folder / layout.LOG))
         head = head_statement(files, content, chain, public, verdict)
         if self._signer is not None:
             write_atomic(self._folder / layout.HEAD_SIGNATURE, self._signer.envelope(head))
         write_atomic(self._folder / layout.HEAD, head)
+
+    def _listed(self, name: str) -> Listed:
+        """The entry of a file, never all of it in memory."""
+        path = self._folder / name
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Listed(name, path.stat().st_size, digest)
 
 
 def query_times(chain: Chain) -> dict[str, str | None]:

@@ -45,8 +45,8 @@ def plane_part(
 def _labels_part(probe: PlaneProbe | NetPointsProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
     """The plane's labels: on a grid, or at points given as shares of the rectangle's sides."""
     if isinstance(probe, PlaneProbe):
-        return {"nodes": probe.nodes().tolist(), "label_map": labels.tolist(), "points": None}
-    points = {"at": probe.net.tolist(), "labels": labels.tolist()}
+        return {"nodes": probe.nodes().tolist(), "label_map": labels, "points": None}
+    points = {"at": probe.net.tolist(), "labels": labels}
     return {"nodes": None, "label_map": None, "points": points}
 
 

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from adapters import strict_json
@@ -126,6 +127,7 @@ def _layout(value: Any, indent: str) -> Iterator[str]:
     diff short, where plain indentation would spend a line on every grid node.
     """
     inner = indent + "  "
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(value, Mapping) and value:
         if odd := [key for key in value if not isinstance(key, str)]:
             raise TypeError(f"report key {odd[0]!r} is not a string")

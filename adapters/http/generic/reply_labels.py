@@ -177,7 +177,7 @@ class ReplyRule:
     def _best(self, scored: Scored) -> int:
         """The label with the highest score, or the one that stands for none."""
         if self._format.unlisted == "skip":
-            scored = [(name, score) for name, score in scored if self._is_listed(name)]
+            scored = [(name, score) for name, score in scored if self._own(name) in self._listed]
         if not scored and not self._format.no_label:
             raise BadReply("the target named no class at all for an input")
         best = max(scored, key=lambda pair: pair[1], default=(None, -math.inf))
@@ -185,9 +185,6 @@ class ReplyRule:
         if best[0] is None or (least is not None and best[1] < least):
             return known_name(self._space, self._format.no_label)
         return self._name(best[0])
-
-    def _is_listed(self, name: Any) -> bool:
-        return self._own(name) in self._listed
 
     def _own(self, name: Any) -> str:
         """The samples' name of the class that the target calls ``name``."""

@@ -144,15 +144,11 @@ def facts(pairs: Iterable[tuple[object, object]], class_: str = "facts") -> Html
 def free_form(value: Mapping[str, Any], most: int = MAX_ROWS) -> Html:
     """A free-form JSON object as a list of facts, ``most`` of them."""
     pairs = flatten(value)
-    shown = [(_spoken(key), said) for key, said in pairs[:most]]
+    # Keys in words also wrap between lines.
+    shown = [(key.replace(".", ": ").replace("_", " "), said) for key, said in pairs[:most]]
     rest = len(pairs) - most
     more = tag("p", f"{rest} more entries stand in report.json.") if rest > 0 else None
     return join([facts(shown, "facts plain"), more])
-
-
-def _spoken(key: str) -> str:
-    """A key such as ``isolation.memory_bytes`` in words, which also wrap between lines."""
-    return key.replace(".", ": ").replace("_", " ")
 
 
 def hex_colour(label: int) -> str:

@@ -60,7 +60,8 @@ def _score(result: Result, name: str) -> Html:
         top = min(1.0, 3.0 * result.settings.ats_threshold)
     about = EXPLANATIONS[name].format(top=f"{top:.2f}", classes=classes)
     comparison = next((c for c in result.comparisons if c.score == name), None)
-    decides = " (decides)" if comparison and _decides(result, comparison) else ""
+    counts = comparison and comparison.decides and not published(result)
+    decides = " (decides)" if counts else ""
     return tag(
         "div",
         tag("h4", score_title(name) + decides),
@@ -69,10 +70,6 @@ def _score(result: Result, name: str) -> Html:
         tag("p", _in_words(result, name, comparison), class_="reading"),
         class_="score",
     )
-
-
-def _decides(result: Result, comparison: ComparisonPart) -> bool:
-    return comparison.decides and not published(result)
 
 
 def _in_words(result: Result, name: str, comparison: ComparisonPart | None) -> str:

@@ -10,7 +10,7 @@ from adapters.discovery.job_guess import job_polls, refined, results
 from adapters.discovery.openapi import look_routes
 from adapters.discovery.proposals import MAX_PROPOSALS, propose
 from adapters.discovery.refusal_hints import MAX_HINTS, hinted
-from adapters.discovery.survey import QUESTIONS, survey
+from adapters.discovery.survey import survey
 from adapters.errors import (
     AccessDenied,
     AdapterError,
@@ -30,7 +30,6 @@ from auditor.workflows.check.client import names_of
 from auditor.workflows.check.trial import MOST_JOBS, Table, Trial
 from auditor.workflows.check.two_classes import may_be_empty
 
-MOST_REQUESTS = len(QUESTIONS)
 MOST_EMPTY = 3
 """Further samples that a format is asked whose reply held nothing where a label might be."""
 MOST_TRIES = (
@@ -45,7 +44,7 @@ V2's with a layout of their own; then those that choose among all that work."""
 
 
 async def find_format(trial: Trial) -> None:
-    """Find the format: at most ``MOST_REQUESTS`` questions and ``MOST_TRIES`` queries.
+    """Find the format: at most the questions of the survey and ``MOST_TRIES`` queries.
 
     Raises:
         AdapterError: there is no answer at the URL, or a key is missing.

@@ -35,3 +35,24 @@ def page_faults(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 def test_large_blocks_are_used_again() -> None:
     assert 10 * page_faults("kept") < page_faults("given back")
+
+
+GIVEN = """
+from auditor.engine.memory import give_back_freed_memory, keep_freed_memory
+keep_freed_memory()
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1])
+blocks = [bytes([1]) * 5000 for _ in range(8000)]
+last = blocks[::1000]
+del blocks
+before = resident()
+give_back_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
+def test_kept_memory_is_given_back_once_everything_is_asked() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 5000  # pages, of the 10,000 or so that the blocks took

@@ -173,6 +173,18 @@ def test_a_label_map_takes_one_line_per_row(report: dict[str, Any], tmp_path: Pa
     assert any(line.strip().rstrip(",") == row for line in lines)
 
 
+def test_labels_in_arrays_are_written_as_lists_are_and_kept_as_arrays(
+    report: dict[str, Any],
+) -> None:
+    plane = report["planes"][0]
+    labels = np.array(plane["label_map"], dtype=np.uint16)
+    held = result_of(report | {"planes": [plane | {"label_map": labels}, *report["planes"][1:]]})
+    assert report_bytes(held.content) == report_bytes(report)
+    assert held.content["planes"][0]["label_map"] is labels
+    assert held.planes[0].grid is not None
+    assert held.planes[0].grid.labels.tolist() == plane["label_map"]
+
+
 def test_scores_recompute_from_a_written_report(report: dict[str, Any], tmp_path: Path) -> None:
     write_json(report, tmp_path / "report.json")
     read = read_result(tmp_path / "report.json").content
