@@ -65,7 +65,7 @@ def check_labels(labels: NDArray[Any], n: int, size: int | None) -> Labels:
         raise BadReply(f"the target returned labels of type {array.dtype}, not whole numbers")
     whole = array.astype(np.int64)
     top = 65534 if size is None else size - 1
-    if whole.size and (whole.min() < 0 or whole.max() > top):
+    if whole.view(np.uint64).max(initial=0) > top:  # negative ones wrap around to huge ones
         worst = int(whole.min() if whole.min() < 0 else whole.max())
         raise BadReply(f"the target returned label {worst}, outside 0 .. {top}")
     return whole

@@ -53,7 +53,8 @@ def parse(body: bytes, charset: str = "") -> Any:
                 f"is JSON of {len(body)} bytes that would take more than {MAX_MEMORY >> 20} MiB of "
                 "memory; send fewer inputs per request"
             )
-        return loads(_GUARD.sub("", decoded(body, charset), count=1))
+        text = decoded(body, charset)
+        return loads(text if text[:1] == "{" else _GUARD.sub("", text, count=1))
     except UnicodeDecodeError:
         raise BadReply("the reply is not UTF-8 text") from None
     except StrictJsonError as error:
@@ -65,6 +66,8 @@ def decoded(body: bytes, charset: str = "") -> str:
     UnicodeDecodeError if it is none.
     """
     try:
+        if body[:4].isascii() and b"\0" not in body[:4]:  # neither a mark nor a wider character
+            return body.decode()
         return body.decode(json.detect_encoding(body) if len(body) > 3 else "utf-8-sig")
     except UnicodeDecodeError:
         if charset.lower() in _WESTERN:

@@ -12,9 +12,10 @@ class Pieces:
 
     def __init__(self, *pieces: bytes | memoryview) -> None:
         self.pieces = pieces
+        self._size = sum(map(len, pieces))
 
     def __len__(self) -> int:
-        return sum(map(len, self.pieces))
+        return self._size
 
     def __bytes__(self) -> bytes:
         return b"".join(self.pieces)

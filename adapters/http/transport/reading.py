@@ -73,8 +73,10 @@ class Reply:
     @property
     def charset(self) -> str:
         """The charset that the content type states, in lower case; empty if none."""
-        _, _, stated = self.headers.get("content-type", "").lower().partition("charset=")
-        return stated.partition(";")[0].strip(" \"'")
+        kind = self.headers.get("content-type", "").lower()
+        if "charset=" not in kind:  # nearly always
+            return ""
+        return kind.partition("charset=")[2].partition(";")[0].strip(" \"'")
 
 
 def content_encoding(headers: Mapping[str, str]) -> str:

@@ -238,7 +238,7 @@ class AiohttpTransport:
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
         parsed = self._url(url)
-        if parsed.scheme != "https":
+        if self._proxy_headers and parsed.scheme != "https":
             headers = {**headers, **self._proxy_headers}
         data: Any = bytes(body) or None if len(body) < _WARNS_FROM else chunks(body)
         if len(body) >= _WARNS_FROM:  # chunks do not tell their length, and io.BytesIO is a copy

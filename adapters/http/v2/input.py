@@ -253,9 +253,11 @@ class InputWriter:
         values = self._spec.as_sent(batch)
         if self.dtype.kind in "iu":
             return np.rint(values).astype(self.dtype)
+        if self.dtype.itemsize > 2:
+            return values.astype(self.dtype, copy=False)
         with np.errstate(over="ignore"):
-            sent = values.astype(self.dtype, copy=False)
-        if self.dtype.itemsize == 2 and np.isinf(sent).any():
+            sent = values.astype(self.dtype)
+        if np.isinf(sent).any():
             raise TargetError("an input holds a value too large for the model's FP16 input")
         return sent
 
