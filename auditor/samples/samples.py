@@ -42,11 +42,17 @@ class Samples:
         return len(self.refs)
 
 
-def _refuse_duplicates(
+def _distinct(
     refs: Sequence[str | int], classes: Sequence[str], images: NDArray[Any]
-) -> None:
-    """Refuse one image under two classes: triplets with both span no plane."""
+) -> tuple[list[int], tuple[str, ...]]:
+    """Numbers of the samples that are no copy of one before, and the line on the copies, if any: a
+    picture that counted twice would stand for evidence that nobody has.
+
+    Raises:
+        SamplesError: one image under two classes: triplets with both span no plane.
+    """
     seen: dict[bytes, int] = {}
+    copies: list[str] = []
     for index, image in enumerate(images):
         first = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), index)
         if classes[first] != classes[index]:
@@ -54,6 +60,15 @@ def _refuse_duplicates(
                 f"samples {refs[first]} ({classes[first]}) and {refs[index]} ({classes[index]}) "
                 "are the same picture, so they span no plane: remove one of them"
             )
+        if first != index:
+            copies.append(f"{refs[index]} is {refs[first]}")
+    if not copies:
+        return list(seen.values()), ()
+    return list(seen.values()), (
+        f"Copies: {len(copies)} of {len(refs)} samples show the same picture as another one of "
+        f"their class and are left out ({', '.join(copies[:2])}{', ...' if copies[2:] else ''}): "
+        f"{len(seen)} different pictures count.",
+    )
 
 
 def assemble(
@@ -64,7 +79,8 @@ def assemble(
     order: tuple[str, ...] | None,
     notes: tuple[str, ...] = (),
 ) -> Samples:
-    """Check pixels and classes, names in their composed form (NFC), and put them together.
+    """Check pixels and classes, names in their composed form (NFC), leave out copies of pictures,
+    and put the rest together.
 
     Raises:
         SamplesError: a single class, an unlisted class, one image under two classes.
@@ -81,8 +97,11 @@ def assemble(
     if order is not None:
         classes, notes = _as_listed(classes, order, notes)
         names = sorted(set(classes), key=class_key)
-    _refuse_duplicates(refs, classes, images)
-    notes = (*notes, *_twins(names))
+    distinct, copied = _distinct(refs, classes, images)
+    if copied:
+        refs, classes = [refs[n] for n in distinct], [classes[n] for n in distinct]
+        images = images[distinct]
+    notes = (*notes, *copied, *_twins(names))
     stated_order = order is not None or all(whole_number(name) is not None for name in names)
     class_order = order or tuple(names)
     # Plain text, not an object: reports of every release compare samples by this digest.

@@ -151,5 +151,5 @@ def right(
 
 def _agree(first: Sequence[str], second: Sequence[str]) -> bool:
     """True if both name the same classes, under any names."""
-    pairs = set(zip(first, second, strict=True))
+    pairs = set(zip(first, second, strict=False))
     return len(pairs) == len(set(first)) == len(set(second))

@@ -144,13 +144,13 @@ async def measured_answers(
     Raises:
         AdapterError: the target does not answer.
     """
-    picks = spread(trial.found.samples.classes, SAMPLES) if picks is None else picks
     trial.asker.doing = "Looking for the reason of the low accuracy"
     replies: list[Exchange] = []
     labels: list[int] = []
     target = trial.target(table)
     async with trial.asker.opened(target) as oracle:
         images = trial.fitted(oracle)
+        picks = spread(trial.found.samples.classes, SAMPLES) if picks is None else picks
         # Only a server's replies are read again, one by one; a file answers sooner all at once.
         for part in np.array_split(picks, len(picks) if target.kind == "http" else 1):
             trial.asker.forget()
@@ -281,12 +281,11 @@ async def _better_input(trial: Trial, measured: CheckSample) -> Table | None:
     """The description with inputs written in the way that clearly fits best, or None."""
     table = trial.found.table
     listed = await _alternatives(trial, table)
-    scored = [(await _score(trial, table, a, FIRST_ROUND, measured), a) for a in listed]
+    scored = [(await _score(trial, table, a, FIRST_ROUND), a) for a in listed]
     answered = [(score, a) for score, a in scored if score is not None]
     answered.sort(key=lambda pair: -pair[0])
     final = [
-        (await _score(trial, table, a, SECOND_ROUND, measured) or 0.0, a)
-        for _, a in answered[:FINALISTS]
+        (await _score(trial, table, a, SECOND_ROUND) or 0.0, a) for _, a in answered[:FINALISTS]
     ]
     if not final:
         return None
@@ -323,25 +322,22 @@ async def _alternatives(trial: Trial, table: Table) -> list[Alternative]:
     )
 
 
-async def _score(
-    trial: Trial, table: Table, alternative: Alternative, count: int, measured: CheckSample
-) -> float | None:
+async def _score(trial: Trial, table: Table, alternative: Alternative, count: int) -> float | None:
     """Share of ``count`` samples that fit under ``alternative``; None if it fails."""
-    picks = spread(trial.found.samples.classes, count)
     trial.asker.doing = f"Trying {alternative.words}"
     try:
         target = trial.target(over(table, alternative.fields))
         async with trial.asker.opened(target) as oracle:
-            answers = await names_of(oracle, trial.fitted(oracle)[picks])
-            # Another output may have other classes.
-            own = trial.expected(oracle.label_space, picks) if alternative.response else None
+            images = trial.fitted(oracle)
+            picks = spread(trial.found.samples.classes, count)
+            answers = await names_of(oracle, images[picks])
+            # Another output may have other classes, and another size other copies.
+            own = trial.expected(oracle.label_space, picks)
     except (TargetError, EndpointError, SamplesError):
         trial.found.alternatives.append({"words": alternative.words, "hits": None, "asked": count})
         return None
     if own is not None:
         good = hits(own, answers)
-    elif measured.expected is not None:
-        good = hits(measured.expected[: len(picks)], answers)
     else:
         truth = [trial.found.samples.classes[pick] for pick in picks]
         mapping = learned(truth, answers)

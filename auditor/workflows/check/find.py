@@ -136,11 +136,12 @@ async def _choose(trial: Trial, first: Proposal, proposals: list[Proposal]) -> N
 
 async def _compare(trial: Trial, proposal: Proposal, table: Table) -> Working | None:
     """A format on a few samples; None if it fails on them."""
-    picks = spread(trial.found.samples.classes, COMPARED)
     trial.asker.doing = f"Comparing {_in_words(proposal)} with others that work"
     try:
         async with trial.asker.opened(trial.target(table)) as oracle:
-            answers = await names_of(oracle, trial.fitted(oracle)[picks])
+            images = trial.fitted(oracle)  # in another size other samples may be copies
+            picks = spread(trial.found.samples.classes, COMPARED)
+            answers = await names_of(oracle, images[picks])
             expected = trial.expected(oracle.label_space, picks)
             batch = oracle.max_batch
             size = oracle.request_bytes(batch) // batch

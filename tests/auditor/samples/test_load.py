@@ -16,6 +16,7 @@ from PIL import Image
 
 from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
+from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.class_list import read_class_names
 from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.load import load_samples
@@ -88,8 +89,8 @@ def test_the_order_does_not_depend_on_when_files_were_written(
 
 
 def test_every_kind_of_picture_is_read(folder: Path) -> None:
-    for suffix in ("bmp", "webp", "ppm", "JPG", "jpeg"):
-        put(folder / "cat" / f"more.{suffix}", 5)
+    for seed, suffix in enumerate(("bmp", "webp", "ppm", "JPG", "jpeg"), 40):
+        put(folder / "cat" / f"more.{suffix}", seed)
     assert len(load_samples(folder)) == 11
 
 
@@ -192,14 +193,14 @@ def test_grey_files_alone_stay_grey(tmp_path: Path) -> None:
 
 
 def test_palettes_bitmaps_and_alpha_become_plain_pixels(folder: Path) -> None:
-    colour = Image.fromarray(pixels(1))
+    colour = Image.fromarray(pixels(9))
     colour.quantize(8).save(folder / "cat" / "palette.png")
     colour.convert("RGBA").save(folder / "cat" / "alpha.png")
     Image.fromarray(pixels(2, GREY)).convert("1").save(folder / "cat" / "bits.png")
     Image.fromarray(pixels(3, GREY)).convert("LA").save(folder / "cat" / "grey-alpha.png")
     samples = load_samples(folder)
     images = dict(zip(samples.refs, samples.images, strict=True))
-    assert images["cat/alpha.png"].tolist() == np.moveaxis(pixels(1), -1, 0).tolist()
+    assert images["cat/alpha.png"].tolist() == np.moveaxis(pixels(9), -1, 0).tolist()
     assert set(np.unique(images["cat/bits.png"])) <= {0, 255}
     assert (images["cat/grey-alpha.png"] == pixels(3, GREY)).all()
 
@@ -274,9 +275,37 @@ def test_one_picture_in_two_classes_is_named_with_both(folder: Path) -> None:
     refused(folder, r"dog/0.png \(dog\) and frog/again.png \(frog\) are the same picture")
 
 
-def test_one_picture_twice_in_one_class_is_fine(folder: Path) -> None:
+def test_copies_within_a_class_count_once_and_are_named(folder: Path) -> None:
+    alone = load_samples(folder)
     put(folder / "dog" / "again.png", 10)
-    assert len(load_samples(folder)) == 7
+    put(folder / "dog" / "other.bmp", 10)  # the same pixels in another encoding
+    put(folder / "frog" / "more.png", 21)
+    samples = load_samples(folder)
+    assert samples.notes == (
+        "Copies: 3 of 9 samples show the same picture as another one of their class and are left "
+        "out (dog/again.png is dog/0.png, dog/other.bmp is dog/0.png, ...): 6 different pictures "
+        "count.",
+    )
+    assert samples.refs == alone.refs
+    assert samples.digest == alone.digest
+    assert len(samples.images) == len(samples.classes) == 6
+
+
+def test_pictures_that_a_smaller_size_makes_equal_are_copies(folder: Path) -> None:
+    for number, shade in enumerate((100, 101)):
+        array = np.full((40, 40), 100, dtype=np.uint8)
+        array[0, 0] = shade
+        Image.fromarray(array).save(folder / "cat" / f"flat{number}.png")
+    assert len(load_samples(folder, (40, 40))) == 8
+    assert len(load_samples(folder, (4, 4))) == 7
+
+
+def test_copies_in_arrays_count_once() -> None:
+    x = np.stack([pixels(seed, GREY) for seed in (1, 2, 1, 3)])
+    samples = samples_from_arrays(x, ["a", "b", "a", "c"])
+    assert samples.refs == (0, 1, 3)
+    assert "1 of 4 samples show the same picture" in samples.notes[0]
+    assert "(2 is 0): 3 different" in samples.notes[0]
 
 
 # ---- a folder with labels.csv ------------------------------------------------------------------

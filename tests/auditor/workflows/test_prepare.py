@@ -18,6 +18,7 @@ from auditor.engine.contract import EngineLimits
 from auditor.plan.digest import MORE_NULLS
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
+from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import Prepared, continued, prepare, with_earlier
@@ -108,3 +109,18 @@ def test_a_look_is_paid_for_by_the_rates_that_the_plans_version_is_judged_by() -
         plan = build_plan(images, np.arange(60) % 5, refs, settings, spec, version)
         # At `standard` larger pictures were measured for later plans only.
         assert with_earlier(plan, ("standard",), spec).looks == looks
+
+
+@pytest.mark.parametrize(("copies", "searched"), [(1, 60), (3, 0)])
+def test_gates_on_numbers_of_samples_see_different_pictures(
+    make_oracle: Callable[..., SyntheticOracle],
+    settings: AuditSettings,
+    copies: int,
+    searched: int,
+) -> None:
+    made = np.random.default_rng(0).integers(0, 256, (60 // copies, 4, 4), dtype=np.uint8)
+    y = np.arange(len(made)) % 5
+    samples = samples_from_arrays(np.tile(made, (copies, 1, 1)), np.tile(y, copies))
+    ready = prepare(make_oracle(), samples, dataclasses.replace(settings, trigger_search=True))
+    assert len(ready.samples) == len(made)
+    assert len(ready.plan.search_samples) == searched
