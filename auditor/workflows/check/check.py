@@ -39,7 +39,8 @@ from auditor.workflows.price import price_audit, reach
 from auditor.workflows.rates import Rates, write_rate
 
 MOST_CHECKING = 140
-"""30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
+"""30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails or they
+move labels."""
 
 MOST_DESCRIBED = 3 * MOST_CHECKING + MOST_CORRECTING + MOST_MENDING + MOST_FITTING
 MOST_QUERIES = MOST_TRIES + MOST_DESCRIBED + MOST_BETWEEN
@@ -265,6 +266,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
     found, asker = trial.found, trial.asker
     target = trial.target(found.table)
     asker.forget()
+    asker.together = None
     asker.doing = "Measuring accuracy, latency and larger requests"
     async with asker.opened(target) as oracle:
         images = trial.fitted(oracle)
@@ -284,6 +286,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             first=lambda number, label: trial.show(number, names.name(label)),
             names=names,
         )
+        asker.together = result.good_batch if result.batch_moved else None
         write_rate(output, oracle.fingerprint, result.queries_per_second, asker.seen())
         return Checked(
             result=result,

@@ -49,6 +49,7 @@ class Asker:
         doing: the present step, in words.
         most: most inputs that the check sends in all.
         pace: its own, which the target's refusals teach.
+        together: most inputs of a request if more are known to change labels; None if not.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Asker:
         self.priced = 0
         self.windows: set[tuple[int, float]] = set()
         self.seconds = 0.0
+        self.together: int | None = None
         self._kept: tuple[Target, ModelFileOracle] | None = None
 
     @contextlib.asynccontextmanager
@@ -265,7 +267,7 @@ class PatientOracle:
         self.label_space: LabelSpace = inner.label_space
         self.fingerprint = inner.fingerprint
         self.description: dict[str, Any] = inner.description
-        self.max_batch = inner.max_batch
+        self.max_batch = min(inner.max_batch, asker.together or inner.max_batch)
         self.wire: WireCount = inner.wire
         self.failed = False
 
@@ -302,13 +304,16 @@ async def names_of(oracle: LabelOracle, images: NDArray[np.float32]) -> list[str
     return [oracle.label_space.name(label) for label in await labels_of(oracle, images)]
 
 
-async def labels_of(oracle: LabelOracle, images: NDArray[np.float32]) -> list[int]:
-    """Labels of ``images``, asked together; one by one if the target does not take that.
+async def labels_of(
+    oracle: LabelOracle, images: NDArray[np.float32], most: int | None = None
+) -> list[int]:
+    """Labels of ``images``, asked together or ``most`` at once; one by one if the target does not
+    take that.
 
     Raises:
         AdapterError: not even one by one.
     """
-    step = min(oracle.max_batch, len(images))
+    step = min(oracle.max_batch, most or len(images), len(images))
     labels: list[int] = []
     while len(labels) < len(images):
         part = images[len(labels) : len(labels) + step]

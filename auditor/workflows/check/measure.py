@@ -20,7 +20,8 @@ SAMPLE_QUERIES = 30
 REPEAT_QUERIES = 10
 BATCH_SIZES, MOST_QUERIES = (4, 16, 30), 99
 """Sizes tried after single inputs; with the samples and the repeats they stay within that number of
-queries, as do the sizes between the last that does well and the first that does not."""
+queries, as do the sizes between the last that does well and the first that does not. Samples asked
+again because larger requests move labels come on top."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class CheckResult:
         best_batch: batch size with the most queries per second.
         queries_per_second: at the best batch, one request at a time.
         good_batch: largest size tried whose labels were those of the inputs alone.
+        batch_moved: True if one of them is that labels changed.
         batch_problems: those of ``problems`` that larger requests caused.
         problems: sentences for the user; empty if nothing seems wrong.
     """
@@ -54,6 +56,7 @@ class CheckResult:
     best_batch: int
     queries_per_second: float
     good_batch: int
+    batch_moved: bool
     batch_problems: list[str]
     problems: list[str]
 
@@ -72,7 +75,8 @@ async def check_target(
     first: Callable[[int, int], None] | None = None,
     names: LabelSpace | None = None,
 ) -> CheckResult:
-    """Ask fewer than 100 queries and describe the target's behaviour.
+    """Ask fewer than 100 queries, 30 more where larger requests move labels, and describe the
+    target's behaviour.
 
     Args:
         oracle: the target.
@@ -92,9 +96,14 @@ async def check_target(
         first(int(order[0]), single[0][0][0])
     single += [await _timed(oracle, images[i : i + 1]) for i in order[1 : max(1, repeats)]]
     early = [int(labels[0]) for labels, _ in single]
-    labels = early + await labels_of(oracle, images[order[max(1, repeats) :]])
+    rest = images[order[max(1, repeats) :]]
+    labels = early + await labels_of(oracle, rest)
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
     batches = await _try_batches(oracle, images[order], labels, len(labels) + len(again))
+    if batches.moved and len(rest) > batches.good:
+        # They were asked together, so they may have moved as well.
+        labels = early + await labels_of(oracle, rest, batches.good)
+        batches.queries += len(rest)
     batches.seconds[1] = float(np.median([took for _, took in single]))
     accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
@@ -112,6 +121,7 @@ async def check_target(
         best_batch=best,
         queries_per_second=best / batches.seconds[best],
         good_batch=batches.good,
+        batch_moved=batches.moved,
         batch_problems=batches.problems,
         problems=_problems(len(set(labels)), accuracy, flips, len(again), least_accuracy)
         + batches.problems,
@@ -127,11 +137,14 @@ def _missed(classes: NDArray[np.int64], labels: list[int], names: LabelSpace) ->
 
 @dataclass
 class _Batches:
-    """Larger requests: seconds by size, queries so far, the largest that did well, problems."""
+    """Larger requests: seconds by size, queries so far, the largest that did well, True if labels
+    moved in others, problems.
+    """
 
     seconds: dict[int, float] = field(default_factory=dict)
     queries: int = 0
     good: int = 1
+    moved: bool = False
     problems: list[str] = field(default_factory=list)
 
 
@@ -183,6 +196,7 @@ async def _try_batch(
         return f"A request of {size} inputs failed ({error}): lower --batch."
     moved = sum(labels[pick] != label for pick, label in zip(picks, answered, strict=True))
     if moved:
+        found.moved = True
         return f"{moved} of {size} inputs in one request changed their label."
     found.seconds[size] = seconds
     return ""

@@ -103,6 +103,18 @@ def test_batches_answered_in_another_order(make_oracle: MakeOracle, samples: Sam
     assert any("inputs in one request changed their label" in p for p in found.problems)
 
 
+def test_accuracy_is_measured_in_requests_that_leave_labels_alone(
+    make_oracle: MakeOracle, samples: Samples
+) -> None:
+    counting = Counting(lambda labels, _: (labels + 1) % 5 if len(labels) > 2 else labels)
+    found = checked(make_oracle(labels_of=counting), samples)
+    assert found.good_batch == 2
+    assert (found.accuracy.rate, found.accuracy.n) == (1.0, 20)
+    assert found.missed_classes == []
+    assert found.problems == found.batch_problems
+    assert found.queries == sum(counting.sizes)
+
+
 def test_batches_that_are_refused_are_counted(make_oracle: MakeOracle, samples: Samples) -> None:
     def refusing(labels: NDArray[np.int64], call: int) -> NDArray[np.int64]:
         if len(labels) >= 16 and call > 21:
