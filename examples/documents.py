@@ -134,18 +134,16 @@ def _photographs() -> str:
 def _of_before() -> str:
     """Where the last column counts more models than the one before it."""
     said = [
-        "{} to {} pixels".format(*population.sides)
+        "{} to {} pixels with `--effort {}`".format(*population.sides, effort)
         for population in label_rates()
-        if any(
-            clears_at(rates) and usual_cleared(rates)[1] != rates.usual
-            for rates in population.efforts.values()
-        )
+        for effort, rates in population.efforts.items()
+        if clears_at(rates) and usual_cleared(rates)[1] != rates.usual
     ]
     if not said:
         return ""
     return (
-        f" At {' and '.join(dict.fromkeys(said))} the last share is of the same search without its "
-        "last questions, asked of more models: it clears no fewer."
+        f" At {' and '.join(said)} the last share is of the same search without its last "
+        "questions, asked of more models: it clears no fewer."
     )
 
 
