@@ -55,8 +55,8 @@ def class_name(values: Values) -> str:
 
 
 def weight_words(weight: Weight, what: str, sign: Literal["more", "less"]) -> str:
-    """What evidence of a weight does to ``what``, whatever was believed before. It multiplies odds;
-    words of plans of before version 14 called them a likelihood.
+    """Words on evidence of a weight for or against ``what``: it multiplies odds, which words of
+    plans of before version 14 called a likelihood.
     """
     if not of_plans_since(STATED):
         times = f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times)"

@@ -96,14 +96,7 @@ async def check_target(
         first(int(order[0]), single[0][0][0])
     single += [await _timed(oracle, images[i : i + 1]) for i in order[1 : max(1, repeats)]]
     early = [int(labels[0]) for labels, _ in single]
-    rest = images[order[max(1, repeats) :]]
-    labels = early + await labels_of(oracle, rest)
-    again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
-    batches = await _try_batches(oracle, images[order], labels, len(labels) + len(again))
-    if batches.moved and len(rest) > batches.good:
-        # They were asked together, so they may have moved as well.
-        labels = early + await labels_of(oracle, rest, batches.good)
-        batches.queries += len(rest)
+    labels, again, batches = await _together(oracle, images[order], early, repeats)
     batches.seconds[1] = float(np.median([took for _, took in single]))
     accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
@@ -126,6 +119,24 @@ async def check_target(
         problems=_problems(len(set(labels)), accuracy, flips, len(again), least_accuracy)
         + batches.problems,
     )
+
+
+async def _together(
+    oracle: LabelOracle, images: NDArray[np.float32], early: list[int], repeats: int
+) -> tuple[list[int], list[int], _Batches]:
+    """Labels of all ``images``, ``(n, c, h, w)``, whose ``early`` ones are known; those of the
+    first ``repeats`` asked again; and what larger requests did.
+    """
+    rest = images[len(early) :]
+    labels = early + await labels_of(oracle, rest)
+    twice = range(min(repeats, len(images)))
+    again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in twice]
+    batches = await _try_batches(oracle, images, labels, len(labels) + len(again))
+    if batches.moved and len(rest) > batches.good:
+        # They were asked together, so they may have moved as well.
+        labels = early + await labels_of(oracle, rest, batches.good)
+        batches.queries += len(rest)
+    return labels, again, batches
 
 
 def _missed(classes: NDArray[np.int64], labels: list[int], names: LabelSpace) -> list[str]:

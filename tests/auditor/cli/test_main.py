@@ -257,6 +257,7 @@ def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
         "best_batch",
         "queries_per_second",
         "good_batch",
+        "batch_moved",
         "batch_problems",
         "missed_classes",
         "problems",
