@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.measured import LabelRates
+from auditor.measured import LabelRates, of_plans_since
+from auditor.plan.digest import STATED
 from auditor.report.wording.phrases import (
     Values,
     class_name,
@@ -42,7 +43,9 @@ def _beside(values: Values) -> str:
     """The chance on a clean model, no smaller than a few dozen of them can tell."""
     p = f"p = {values['p']:.2g}" if values["p"] >= LEAST_P else f"p < {LEAST_P}"
     searches: int = values["looks"]
-    paid = f"all {values['comparisons'] // searches} kinds of change"
+    # Of several searches each has kinds of change of its own.
+    each = "looks" if of_plans_since(STATED) else "kinds of change"
+    paid = f"all {values['comparisons'] // searches} {each}"
     return f"({p}, {paid}{f' in {searches} searches' if searches > 1 else ''} paid for)"
 
 
