@@ -204,12 +204,14 @@ def distinct_names(names: Sequence[str]) -> list[str]:
 class LabelSpace:
     """The classes an oracle can name: ``names`` by index, complete unless the space is ``open``,
     which appends names never seen before; ``size`` is the number of classes if it is known. Names
-    are kept in their composed form (NFC): one name written in two ways is one class.
+    are kept in their composed form (NFC): one name written in two ways is one class. ``shown`` are
+    names for people, of classes that the target only numbers; answers are never matched with them.
     """
 
     names: list[str] = field(default_factory=list)
     size: int | None = None
     open: bool = False
+    shown: Sequence[str] = ()
     _places: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -243,8 +245,9 @@ class LabelSpace:
             self.index(name)
 
     def name(self, index: int) -> str:
-        """Name of class ``index``; the number itself if the target never named it."""
-        return self.names[index] if index < len(self.names) else str(index)
+        """Name of class ``index``; the number itself if nobody named it."""
+        names = self.names or self.shown
+        return names[index] if index < len(names) else str(index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,8 @@ class LabelsRecord(PlannedLabels):
     """Labels of a target as known at the end."""
 
     names: Many[str]
+    as_samples: bool = False
+    """True if the report shows them by the names of the samples' order."""
 
 
 class AskedTarget(Part):

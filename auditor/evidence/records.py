@@ -209,7 +209,12 @@ def run_record(
             "fingerprint": oracle.fingerprint,
             "description": oracle.description,
             "input": oracle.input_spec.as_record(),
-            "labels": {"names": list(space.names), "size": space.size, "open": space.open},
+            "labels": {
+                "names": list(space.names),
+                "size": space.size,
+                "open": space.open,
+                **({"as_samples": True} if space.shown else {}),
+            },
             "wire": asdict(oracle.wire),
         },
         "identity": dict(identity),

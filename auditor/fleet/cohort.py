@@ -18,6 +18,7 @@ from auditor.report.result.result import Result
 from auditor.verdict.cohort import MIN_COHORT, Rank, rank_cohort
 from auditor.verdict.profile import Reference
 from auditor.workflows.calibrate import doubt_of
+from auditor.workflows.compare.diff import same_classes
 
 SUMMARY = "summary.json"
 MIN_PLANES = 4
@@ -60,14 +61,14 @@ def rank_fleet(folder: Path, error_rate: float) -> tuple[Sequence[Rank], dict[st
 
 
 def _comparable(one: Result, two: Result) -> bool:
-    return _asked(one) == _asked(two)
+    return same_classes(one, two) and _asked(one) == _asked(two)
 
 
 def _asked(result: Result) -> tuple[object, ...]:
     """Everything that decides which questions were asked, besides the model."""
     content = result.content
     settings = {k: v for k, v in content["settings"].items() if k in _PLANES}
-    return content["access"], content["labels"], content["input"], settings
+    return content["access"], content["input"], settings
 
 
 _PLANES = ("planes", "sampler", "density", "points", "expansion", "alpha", "ats_threshold", "seed")

@@ -107,6 +107,14 @@ def class_indices(samples: Samples, labels: LabelSpace) -> tuple[NDArray[np.int6
     return _positions(samples.classes, order), how
 
 
+def shown_names(labels: LabelSpace, samples: Samples, matched_by: str) -> tuple[str, ...]:
+    """Names to show of classes that the target only numbers: those of the order by which its
+    classes were matched; none if it has its own, or the samples have numbers.
+    """
+    own = labels.open or labels.names or matched_by == "whole-number class names"
+    return () if own else samples.class_order
+
+
 def near_strangers(labels: LabelSpace, samples: Samples) -> str:
     """The sentence on names that an open target answered and that are near to those of the
     samples, which count as other classes; empty if there are none.

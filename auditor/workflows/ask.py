@@ -196,10 +196,9 @@ async def _search(
     note = (
         f"Searching for a trigger: about {most:,} queries where it finds none, mostly fewer else."
     )
-    names = oracle.label_space.names
 
     def show(lead: Lead) -> None:
-        label = names[lead.label] if lead.label < len(names) else str(lead.label)
+        label = oracle.label_space.name(lead.label)
         tried = "1 lead" if lead.number == 1 else f"{lead.number} leads"
         (progress or Progress()).found(
             f"{tried}, best {lead.hits} of {lead.images} \N{RIGHTWARDS ARROW} {label[:40]}"

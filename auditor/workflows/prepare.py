@@ -18,7 +18,7 @@ from auditor.plan.draw import LEAST_SOURCES, MIN_OF_SOURCE
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import Effort
-from auditor.samples.fit import class_indices, range_note, to_model_units
+from auditor.samples.fit import class_indices, range_note, shown_names, to_model_units
 from auditor.samples.samples import Samples
 from auditor.verdict.label_scope import looks, rates_for
 
@@ -40,12 +40,16 @@ class Prepared:
 
 
 def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> Prepared:
-    """Fit the samples to the model and decide everything that will be asked.
+    """Fit the samples to the model, name its classes for people if it only numbers them, and
+    decide everything that will be asked.
 
     Raises:
         SamplesError: the samples do not fit the model or do not allow the planes.
     """
-    return prepare_images(oracle, samples, to_model_units(samples, oracle.input_spec), settings)
+    images = to_model_units(samples, oracle.input_spec)
+    ready = prepare_images(oracle, samples, images, settings)
+    oracle.label_space.shown = shown_names(oracle.label_space, samples, ready.matched_by)
+    return ready
 
 
 def prepare_images(

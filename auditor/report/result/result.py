@@ -98,7 +98,8 @@ class Result(Part):
     """The clean samples."""
     labels: LabelNames
     """Name of each label the model can give or was seen to give; the key is the label's index as a
-    decimal string. Names come from the model: treat them as hostile text."""
+    decimal string. Names come from the model, or from the samples if it only numbers its classes:
+    treat them as hostile text."""
     scores: ScoresPart
     """Means over planes: the score of each plane first, then the mean. A score that no plane has is
     left out or null."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle, LabelSpace
+from adapters.contract import LabelOracle
 from adapters.errors import AdapterError, BadReply, ModelFileError, OpenShape, PixelsOnly
 from adapters.registry import MODEL_FILES
 from adapters.target import Target, over, read_target
@@ -21,7 +21,7 @@ from auditor.errors import AuditError, SamplesError
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.cap import cap_words
-from auditor.samples.fit import class_indices, range_note
+from auditor.samples.fit import class_indices, range_note, shown_names
 from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.between import MOST_BETWEEN, ask_between
@@ -276,7 +276,8 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             return error
         outside = range_note(found.samples, oracle.input_spec)
         found.notes += [outside] if outside and outside not in found.notes else []
-        names = _shown_names(oracle.label_space, found.samples, matched_by)
+        space = oracle.label_space
+        names = replace(space, shown=shown_names(space, found.samples, matched_by))
         result = await check_target(
             oracle,
             images,
@@ -314,15 +315,6 @@ def _decided(
         return f"An audit would refuse these samples: {error}."
     price = price_audit(oracle, ready.plan, Rates([], None), reach(oracle, ready), most=most)
     return price.decides if price.cap is None else f"{price.decides} {cap_words(price.cap)}"
-
-
-def _shown_names(space: LabelSpace, samples: Samples, matched_by: str) -> LabelSpace:
-    """The names to show of classes that the target only numbers: those of the order that its
-    classes were matched by.
-    """
-    if space.open or space.names or matched_by == "whole-number class names":
-        return space
-    return LabelSpace(list(samples.class_order))
 
 
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:

@@ -79,7 +79,7 @@ def _given(part: Part | None) -> dict[str, Any] | None:
 
 def _spoiled(old: Result, new: Result) -> Iterator[str]:
     for name, (of, why) in SPOILING.items():
-        if of(old) != of(new):
+        if _differ(name, old, new):
             yield f"{name}: {_short(of(old))} then, {_short(of(new))} now; {why}"
     one, two = _settings(old), _settings(new)
     for name in sorted(one.keys() | two.keys()):
@@ -93,6 +93,23 @@ def _spoiled(old: Result, new: Result) -> Iterator[str]:
             yield f"the {word} audit is not complete"
         elif result.trust is not None and result.trust.findings:
             yield f"the answers of the {word} audit are not those of one model"
+
+
+def _differ(name: str, old: Result, new: Result) -> bool:
+    if name == "labels":
+        return not same_classes(old, new)
+    of, _ = SPOILING[name]
+    return of(old) != of(new)
+
+
+def same_classes(one: Result, two: Result) -> bool:
+    """True unless the classes differ; numbers, which earlier versions showed where the target named
+    none, stand for words.
+    """
+    numbers = [sum(key == name for key, name in r.labels.items()) for r in (one, two)]
+    if sorted(numbers) == [0, len(one.labels)]:
+        return one.labels.keys() == two.labels.keys()
+    return one.labels == two.labels
 
 
 def _settings(result: Result) -> dict[str, Any]:
@@ -111,7 +128,7 @@ def _short(value: object) -> str:
 
 def _shared_planes(old: Result, new: Result) -> list[tuple[PlanePart, PlanePart]]:
     """Planes through the same samples, asked at the same points, in both results."""
-    if any(SPOILING[name][0](old) != SPOILING[name][0](new) for name in SAME_INPUTS):
+    if any(_differ(name, old, new) for name in SAME_INPUTS):
         return []
     known = {_key(plane): plane for plane in old.planes}
     return [(known[_key(plane)], plane) for plane in new.planes if _key(plane) in known]

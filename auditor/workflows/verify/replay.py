@@ -187,6 +187,8 @@ def _prepared(
     if settings.pictures and settings.density**2 > max(MAX_NODES, NODES_PER_LABEL * labels):
         raise TooLarge("the label maps are larger than any that so few labels draw")
     samples = recorded_samples(files, held.samples, held.samples_digest)
+    if recorded.run.target.labels.as_samples:
+        oracle.label_space.shown = samples.class_order
     images = model_images(files, samples, held.samples, oracle.input_spec, settings.planes)
     ready = prepare_images(oracle, samples, images, settings, recorded.version)
     plan = ready.plan if SAMPLES in files else plan_from_record(ready.plan, recorded.plan)

@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from adapters.contract import LabelSpace
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
-from auditor.report.json_report import load_schema
+from auditor.report.json_report import load_schema, result_of
 from auditor.report.wording.reasons import sentences
 from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
 from auditor.scores.planes import score_plane, score_points
 from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
+from auditor.workflows.compare.diff import compare_results
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
+from auditor.workflows.verify.verify import verify_bundle
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -493,3 +497,38 @@ def test_a_frugal_audit_continues_where_it_was_cut_off(
     assert third["planes"] == whole["planes"]
     total = sum(report["queries"]["sent"] for report in (first, second, third))
     assert total == whole["queries"]["sent"] == third["queries"]["sent_all_runs"]
+
+
+def test_classes_that_the_model_only_numbers_are_shown_by_the_samples_names(
+    make_oracle: MakeOracle,
+    samples: Samples,
+    settings: AuditSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("ant", "bee", "cat", "dog", "elk")
+    named = replace(
+        samples, classes=tuple(words[int(c)] for c in samples.classes), class_order=words
+    )
+
+    def run(most: int | None) -> dict[str, Any]:
+        oracle = make_oracle()
+        oracle.label_space = LabelSpace(size=5)
+        limits = EngineLimits(max_queries=most)
+        several = replace(settings, planes=24)
+        request = AuditRequest(located(oracle), named, several, tmp_path, limits=limits)
+        return asyncio.run(run_audit(request)).report
+
+    with monkeypatch.context() as earlier:  # as versions before showed them
+        earlier.setattr("auditor.workflows.prepare.shown_names", lambda *_: ())
+        first = run(300)
+    assert first["labels"] == {str(n): str(n) for n in range(5)}
+    assert verify_bundle(tmp_path).exit_code is ExitCode.NO_EVIDENCE
+    second = run(None)
+    assert second["labels"] == {str(n): name for n, name in enumerate(words)}
+    assert second["samples"]["classes_matched_by"] == "classes.txt"
+    assert second["fingerprint"] == first["fingerprint"]
+    assert second["queries"]["cached"] == first["queries"]["sent"]
+    assert verify_bundle(tmp_path).exit_code is ExitCode.NO_EVIDENCE
+    spoiled = compare_results(result_of(first), result_of(second))["spoiled_by"]
+    assert not [reason for reason in spoiled if reason.startswith("labels")]
