@@ -60,12 +60,14 @@ class RetryAdvice:
         unsent: True if it is certain that nothing of the request left: no address, no connection,
             no
         trusted certificate. It cannot be billed, so it is not counted.
+        silent: True if a reply was waited for in vain.
     """
 
     kind: RetryKind = "never"
     retry_after_s: float | None = None
     outcome_unknown: bool = False
     unsent: bool = False
+    silent: bool = False
 
 
 NEVER = RetryAdvice()

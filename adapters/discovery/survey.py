@@ -56,6 +56,8 @@ QUESTIONS = (
 """Questions in the order of asking, each put at most once. None of them is a query."""
 
 _PAGE = re.compile(r"""(?:url:\s*|spec-url=)["']([^"'\s]{1,500})["']""")
+_MOST_SILENT = 3
+"""Questions that wait in vain before the others are left out."""
 _KEPT = 20_000
 """Characters kept of an answer that is no JSON."""
 
@@ -114,6 +116,7 @@ async def survey(
         return facts
     client = open_client(target, endpoint)
     client.watch = watch
+    silent = 0
     try:
         for method, path in QUESTIONS:
             place = _place(facts, path)
@@ -129,6 +132,9 @@ async def survey(
                 if not facts.asked and not answered:
                     raise
                 facts.asked.append(f"{method} {path}: no answer")
+                silent += error.advice.silent
+                if silent == len(facts.asked) == _MOST_SILENT:
+                    break
             except EndpointError as error:
                 facts.wants_key = facts.wants_key or isinstance(error, AccessDenied)
                 facts.asked.append(f"{method} {path}: refused ({type(error).__name__})")

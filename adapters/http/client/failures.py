@@ -154,7 +154,7 @@ def _from_chain(
     if isinstance(error, TimeoutError):
         return Unreachable(
             f"{where}: no complete reply in time; raise limits.timeout or send fewer inputs",
-            _MAYBE_DONE,
+            replace(_MAYBE_DONE, silent=True),
         )
     if any(map(_is_long_head, chain)):
         return Unreachable(

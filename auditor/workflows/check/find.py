@@ -32,6 +32,8 @@ from auditor.workflows.check.two_classes import may_be_empty
 
 MOST_EMPTY = 3
 """Further samples that a format is asked whose reply held nothing where a label might be."""
+MOST_SILENT = 2
+"""Formats in a row that wait for a reply in vain before the server counts as silent."""
 MOST_TRIES = (
     (1 + MOST_EMPTY) * (MAX_PROPOSALS + MAX_HINTS)
     + MOST_JOBS
@@ -165,18 +167,34 @@ async def _try(trial: Trial, proposal: Proposal) -> Table | None:
             problem = str(error)
             continue
         except (AccessDenied, Unreachable) as error:
-            if isinstance(error, Unreachable) and error.advice.outcome_unknown:
-                problem = str(error)
-                break
-            raise
+            if isinstance(error, AccessDenied) or not error.advice.outcome_unknown:
+                raise
+            _refuse_silence(trial, error)
+            problem = str(error)
+            break
         except EndpointError as error:
             problem = str(error)
             trial.missed(table, problem)
+            trial.silent = 0
             break
         trial.found.tried.append(f"{words}: a label")
+        trial.silent = 0
         return working
     trial.found.tried.append(f"{words}: {problem}")
     return None
+
+
+def _refuse_silence(trial: Trial, error: Unreachable) -> None:
+    """End the search if ``error`` is one more format in a row that waited in vain."""
+    # What a job is asked for later waits as well, but its server has answered.
+    waited = error.advice.silent and not trial.asker.exchanges
+    trial.silent = trial.silent + 1 if waited else 0
+    if trial.silent == MOST_SILENT:
+        raise Unreachable(
+            f"the server does not answer: {MOST_SILENT} formats in a row got no reply in time; "
+            "raise limits.timeout if it is only slow, or describe the one format that it answers "
+            "in a target file"
+        ) from error
 
 
 def _variants(trial: Trial, table: Table) -> Iterator[Table]:

@@ -92,6 +92,7 @@ class Trial:
         fit: the way to it.
         fit_is_stated: True if the user states the fit.
         nearest: the format that came nearest to a label without giving one.
+        silent: formats tried in a row that got no reply in time.
         looks: routes that the server describes, which may tell of a job.
         jobs: jobs that may still be begun to find the way to their answer.
     """
@@ -115,6 +116,7 @@ class Trial:
         self.size, self.fit = way.size, way.fit or "squash"
         self.fit_is_stated = way.fit is not None
         self.nearest: Miss | None = None
+        self.silent = 0
         self.looks: list[str] = []
         self.jobs = MOST_JOBS
         self.found = Found(self.stated, samples, notes=list(samples.notes))
