@@ -277,7 +277,8 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
         outside = range_note(found.samples, oracle.input_spec)
         found.notes += [outside] if outside and outside not in found.notes else []
         space = oracle.label_space
-        names = replace(space, shown=shown_names(space, found.samples, matched_by))
+        shown = shown_names(space, found.samples, matched_by)
+        names = replace(space, shown=shown) if shown else space  # which may learn further names
         result = await check_target(
             oracle,
             images,
