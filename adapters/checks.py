@@ -28,7 +28,8 @@ def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
 
 ONE_NUMBER = (
     "scores a single class, or gives one number about two classes: for that, state from which "
-    "number on it means the second (--threshold 0.5 for a probability, 0 for a logit)"
+    "number on it means the second (--threshold 0.5 for a probability, 0 for a logit); a number "
+    "that is the class itself must be of a whole type (int64, not float)"
 )
 """The end of a sentence about a model whose output holds one number for each input."""
 

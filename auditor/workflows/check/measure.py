@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, LabelSpace
 from adapters.errors import AdapterError
+from auditor.samples.names import folded
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import PatientOracle, labels_of
@@ -116,7 +117,9 @@ async def check_target(
         good_batch=batches.good,
         batch_moved=batches.moved,
         batch_problems=batches.problems,
-        problems=_problems(len(set(labels)), accuracy, flips, len(again), least_accuracy)
+        problems=_problems(len(set(labels)), accuracy, least_accuracy)
+        + _flipped(early, again, shown)
+        + _reversed(accuracy, least_accuracy, len(set(classes.tolist())))
         + batches.problems,
     )
 
@@ -137,6 +140,16 @@ async def _together(
         labels = early + await labels_of(oracle, rest, batches.good)
         batches.queries += len(rest)
     return labels, again, batches
+
+
+def _reversed(accuracy: Rate, least: float, classes: int) -> list[str]:
+    """The sentence on a model that is right less often than a guess among ``classes``."""
+    if accuracy.rate >= least or classes < 2 or accuracy.high >= 1 / classes:
+        return []
+    return [
+        "A guess would be right more often: if the model gives scores, the lowest may mean the "
+        "class (distances, negative logarithms), and only the highest is read as the label."
+    ]
 
 
 def _missed(classes: NDArray[np.int64], labels: list[int], names: LabelSpace) -> list[str]:
@@ -166,7 +179,7 @@ async def _try_batches(
     ``labels`` are those they got before, and ``spent`` the queries so far.
     """
     found = _Batches(queries=spent)
-    for size in (size for size in BATCH_SIZES if size <= oracle.max_batch):
+    for size in sorted({min(size, oracle.max_batch) for size in BATCH_SIZES} - {1}):
         problem = await _try_batch(oracle, images, labels, size, found)
         if problem:
             found.problems.append(problem)
@@ -222,7 +235,7 @@ async def _timed(oracle: LabelOracle, batch: NDArray[np.float32]) -> tuple[list[
     return labels.tolist(), max(took, 1e-9)
 
 
-def _problems(distinct: int, accuracy: Rate, flips: int, repeats: int, least: float) -> list[str]:
+def _problems(distinct: int, accuracy: Rate, least: float) -> list[str]:
     problems = []
     if distinct < 2:
         problems.append("Every sample got the same label: nothing can be audited like this.")
@@ -231,6 +244,19 @@ def _problems(distinct: int, accuracy: Rate, flips: int, repeats: int, least: fl
             f"Only {accuracy.rate:.0%} of the samples got the label they were given: value range, "
             "mean and std, layout, colour order or class order may be wrong."
         )
-    if flips:
-        problems.append(f"{flips} of {repeats} samples got another label when asked again.")
     return problems
+
+
+def _flipped(early: list[int], again: list[int], names: LabelSpace) -> list[str]:
+    """The sentence on samples that got another label when asked again; none without any."""
+    moved = [(a, b) for a, b in zip(early, again, strict=False) if a != b]
+    if not moved:
+        return []
+    respelled = all(folded(names.name(a)) == folded(names.name(b)) for a, b in moved)
+    why = (
+        ", which differs in case or spaces only: the target varies how it writes a class, and each "
+        "spelling would count as a class until response.rename makes them one"
+        if respelled
+        else ""
+    )
+    return [f"{len(moved)} of {len(again)} samples got another label when asked again{why}."]

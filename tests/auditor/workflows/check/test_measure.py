@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, Labels
+from adapters.contract import Batch, Labels, LabelSpace
 from adapters.errors import InputRejected, ServerFailed
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.samples.fit import class_indices, to_model_units
@@ -56,7 +56,9 @@ def test_a_good_target_has_no_problem(make_oracle: MakeOracle, samples: Samples)
     assert found.queries_per_second == pytest.approx(speed)
 
 
-@pytest.mark.parametrize(("max_batch", "sizes"), [(1, [1]), (5, [1, 4]), (16, [1, 4, 16])])
+@pytest.mark.parametrize(
+    ("max_batch", "sizes"), [(1, [1]), (3, [1, 3]), (5, [1, 4, 5]), (16, [1, 4, 16])]
+)
 def test_no_request_exceeds_the_targets_batch(
     make_oracle: MakeOracle, samples: Samples, max_batch: int, sizes: list[int]
 ) -> None:
@@ -87,11 +89,37 @@ def test_wrong_classes(make_oracle: MakeOracle, samples: Samples) -> None:
     assert any("Only 0% of the samples" in problem for problem in found.problems)
 
 
+def test_a_model_whose_lowest_score_wins_is_told_from_one_that_guesses(
+    make_oracle: MakeOracle, samples: Samples
+) -> None:
+    def least_wins(labels: NDArray[np.int64], _: int) -> NDArray[np.int64]:
+        return (labels + 2) % 5
+
+    words = "A guess would be right more often"
+    found = checked(make_oracle(labels_of=Counting(least_wins)), samples)
+    assert any(problem.startswith(words) for problem in found.problems)
+    found = checked(make_oracle(labels_of=Counting(lambda labels, _: labels * 0)), samples)
+    assert found.accuracy.rate == 0.2
+    assert not any(problem.startswith(words) for problem in found.problems)
+
+
 def test_answers_that_change(make_oracle: MakeOracle, samples: Samples) -> None:
     drifting = Counting(lambda labels, call: labels if call <= 11 else (labels + 1) % 5)
     found = checked(make_oracle(labels_of=drifting), samples)
     assert found.flips == 10
     assert any("10 of 10 samples got another label when asked again" in p for p in found.problems)
+
+
+def test_one_class_in_two_spellings_is_named_as_such(
+    make_oracle: MakeOracle, samples: Samples
+) -> None:
+    varying = Counting(lambda labels, call: labels if call <= 11 else labels + 5)
+    oracle = make_oracle(labels_of=varying)
+    oracle.label_space = LabelSpace([*"abcde", *"ABCDE"])
+    images = to_model_units(samples, oracle.input_spec)
+    found = asyncio.run(check_target(oracle, images, np.arange(20) // 4))
+    assert found.flips == 10
+    assert any("the target varies how it writes a class" in p for p in found.problems)
 
 
 def test_batches_answered_in_another_order(make_oracle: MakeOracle, samples: Samples) -> None:
