@@ -107,11 +107,7 @@ async def survey(
     TargetError if the URL, key or certificates cannot work, Unreachable if no server answers there.
     """
     endpoint = read_endpoint(target.location)
-    facts = Facts(endpoint)
-    if _A_PAGE.fullmatch(endpoint.path):
-        facts.endpoint, facts.given = endpoint.at("/"), endpoint
-    host = endpoint.url.host
-    facts.cloud = any(host == end or host.endswith(f".{end}") for end in _CLOUDS)
+    facts = _facts_of(endpoint)
     if facts.cloud or "/v2/models/" in endpoint.path or endpoint.grpc:
         return facts
     client = open_client(target, endpoint)
@@ -142,6 +138,16 @@ async def survey(
                 _note(facts, method, path, reply.body)
     finally:
         await client.aclose()
+    return facts
+
+
+def _facts_of(endpoint: Endpoint) -> Facts:
+    """What the URL alone tells."""
+    facts = Facts(endpoint)
+    if _A_PAGE.fullmatch(endpoint.path):
+        facts.endpoint, facts.given = endpoint.at("/"), endpoint
+    host = endpoint.url.host
+    facts.cloud = any(host == end or host.endswith(f".{end}") for end in _CLOUDS)
     return facts
 
 

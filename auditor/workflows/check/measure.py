@@ -101,8 +101,7 @@ async def check_target(
     batches.seconds[1] = float(np.median([took for _, took in single]))
     accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
-    best = max(batches.seconds, key=lambda n: n / batches.seconds[n])
-    shown = names or oracle.label_space
+    best, shown = batches.fastest, names or oracle.label_space
     return CheckResult(
         queries=batches.queries,
         labels_seen=[shown.name(label) for label in sorted(set(labels))],
@@ -170,6 +169,11 @@ class _Batches:
     good: int = 1
     moved: bool = False
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def fastest(self) -> int:
+        """The size with the most inputs a second."""
+        return max(self.seconds, key=lambda n: n / self.seconds[n])
 
 
 async def _try_batches(
