@@ -142,7 +142,7 @@ async def survey(
 
 
 def _facts_of(endpoint: Endpoint) -> Facts:
-    """What the URL alone tells."""
+    """Facts that the URL alone tells."""
     facts = Facts(endpoint)
     if _A_PAGE.fullmatch(endpoint.path):
         facts.endpoint, facts.given = endpoint.at("/"), endpoint

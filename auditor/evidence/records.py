@@ -191,6 +191,17 @@ def held_plans(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in paths if path.exists()]
 
 
+def holds_another(folder: Path, fingerprint: str) -> bool:
+    """True if the audit in ``folder`` was asked of another model than ``fingerprint``, or in
+    another form of its inputs.
+    """
+    try:
+        held = parse_object((folder / PLAN).read_bytes(), PLAN).get("fingerprint")
+    except (OSError, EvidenceError):
+        return False
+    return held is not None and held != sha256(fingerprint.encode())
+
+
 def run_record(
     oracle: LabelOracle,
     engine: EngineResult,

@@ -17,7 +17,13 @@ from auditor.engine.memory import give_back_freed_memory, keep_freed_memory
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
-from auditor.evidence.records import end_record, plan_record, run_record, used_images
+from auditor.evidence.records import (
+    end_record,
+    holds_another,
+    plan_record,
+    run_record,
+    used_images,
+)
 from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
 from auditor.report.html.changes import TEXTURE_KEY
@@ -66,7 +72,8 @@ async def run_audit(
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
         ready = raised(ready, request.output, oracle)
         _check_before_asking(oracle, ready.plan, request)
-        for note in (*ready.notes, *await _cap_note(oracle, ready, request)):
+        replaced = _replaced(oracle, request.output)
+        for note in (*ready.notes, *replaced, *await _cap_note(oracle, ready, request)):
             request.progress.note(note)
         started, clock = datetime.now(UTC), time.monotonic()
         if isinstance(oracle, OfflineOracle):
@@ -97,6 +104,17 @@ async def run_audit(
         made = render_all(source, request.views, request.shown)
         _write_bundle(record, source, request.output, ready, made)
         return replace(result, pictures=images)
+
+
+def _replaced(oracle: LabelOracle, output: Path) -> tuple[str, ...]:
+    """A word before the report of another model is replaced."""
+    if not ((output / REPORT).exists() and holds_another(output, oracle.fingerprint)):
+        return ()
+    return (
+        f"{output} holds the audit of another model, or of other inputs: its report is replaced "
+        "and its queries count towards --max-queries. Its labels stay, so that its own command "
+        "writes it again; another --output keeps both.",
+    )
 
 
 async def _ask_on_record(

@@ -17,7 +17,10 @@ def resuming(result: Result, typed: Sequence[str]) -> str:
     if not typed:
         return ""
     if result.queries.budget_reached:
-        return with_option(typed, "--max-queries", str(_all_queries(result)))
+        left = left_to_ask(result)
+        # A cap counts what was sent before, for whatever was asked in that folder.
+        most = _all_queries(result) if left is None else result.queries.sent_all_runs + left
+        return with_option(typed, "--max-queries", str(most))
     return shown(typed)
 
 

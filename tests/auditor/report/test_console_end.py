@@ -52,7 +52,7 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     content = few.content
     spent = result(queries={**content["queries"], "budget_reached": True, "planned": 77})
     rest = "asks the rest: about 0 queries where nothing is found"
-    assert following(spent) == f"{again} --max-queries 77\n  {rest}"
+    assert following(spent) == f"{again} --max-queries {spent.queries.sent_all_runs}\n  {rest}"
     assert "with more samples: 3 were used" in following(
         result(samples={**content["samples"], "used": 3, "count": 3})
     )

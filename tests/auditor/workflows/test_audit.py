@@ -19,6 +19,7 @@ from adapters.contract import LabelSpace
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
+from auditor.engine.progress import Progress
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
@@ -89,6 +90,31 @@ def test_one_plan_gives_one_report(
     assert json.dumps(one) == json.dumps(two)
     plans = [(tmp_path / name / "plan.json").read_bytes() for name in ("one", "two")]
     assert plans[0] == plans[1]
+
+
+class Heard(Progress):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_a_folder_that_holds_another_models_audit_is_named_before_its_report_is_replaced(
+    audited: Callable[..., AuditResult], make_oracle: MakeOracle
+) -> None:
+    def notes(access: str) -> list[str]:
+        heard = Heard()
+        audited(make_oracle(access), progress=heard)
+        return [line for line in heard.said if "another --output keeps both" in line]
+
+    assert not notes("float")
+    assert not notes("float")
+    assert len(notes("image")) == 1
+    assert len(notes("float")) == 1
 
 
 @pytest.mark.parametrize("access", ["float", "image"])
