@@ -27,7 +27,7 @@ from auditor.measured import (
     trigger_error_rates,
     within,
 )
-from auditor.plan.digest import FURTHER_ACCUSE, TELLING
+from auditor.plan.digest import FURTHER_ACCUSE, STATED, TELLING
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import (
@@ -214,8 +214,10 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
     if not sized:
         large = [one for one in alike if searched_by_label(one.sides[1:])]
         beyond = max(spec.shape[1:]) > max(one.sides[1] for one in large)
-        sides = [side for one in (alike if beyond else large) for side in one.sides]
-        return KnownOnlyFor("side", sides=(min(sides), max(sides)), classes=group)
+        ranges = tuple(sorted({one.sides for one in (alike if beyond else large)}))
+        sides = ranges[0][0], max(most for _, most in ranges)
+        between = of_plans_since(STATED) and within(sides, spec.shape)
+        return KnownOnlyFor("side", None, sides, group, ranges if between else ())
     if not rates_for(spec.shape, spec.coding, classes):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]
         return KnownOnlyFor("coding", min(measured, default=None), classes=group)

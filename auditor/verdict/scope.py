@@ -31,12 +31,15 @@ class KnownOnlyFor:
         least_quality: lowest JPEG quality that was measured, or None.
         sides: sides, in pixels, that were measured.
         classes: of the tasks that were measured.
+        ranges: of pictures whose sides do not lie in one of several that were measured, all of
+            these; else empty.
     """
 
     limit: Literal["side", "coding", "classes", "search"]
     least_quality: int | None = None
     sides: tuple[int, int] = NULL_SIDES
     classes: ClassGroup = "many"
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 def image_coding(encoding: str) -> str:

@@ -12,6 +12,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import label_effort
 from auditor.report.wording.phrases import models_of
 from auditor.verdict.label_scope import measured_on, rates_for
+from auditor.verdict.scope import LOSSLESS
 
 UNMEASURED = "the most that it may ask, as no searches with these settings were measured"
 
@@ -53,13 +54,20 @@ def _by_class(plan: AuditPlan, spec: InputSpec) -> int:
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
     effort = label_effort(spec.shape[1:], plan.settings.effort)
     classes = len(np.unique(plan.search_classes))
-    rates = rates_for(spec.shape, spec.coding, classes).get(effort or "")
+    alike, longer = (spec.shape, spec.coding, classes), max(spec.shape[1:])
+    rates = rates_for(*alike).get(effort or "")
+    if rates is None:
+        # What a search asks hardly depends on more than the size, so the nearest tells its price.
+        alike = ((spec.shape[0], longer, longer), LOSSLESS, classes)
+        rates = rates_for(*alike).get(effort or "")
     if rates is None or (plan.trigger.sources and not plan.by_source):
         return ExpectedSearch(most, most, UNMEASURED)
-    models = models_of(measured_on(spec.shape, spec.coding, classes))
+    models = models_of(measured_on(*alike))
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
         f"{models}, at effort {rates.measured_at or effort}"
     )
+    if alike[:2] != (spec.shape, spec.coding):
+        words += "; of pictures sent like these none were searched"
     not_found = rates.not_found + _by_class(plan, spec)
     return ExpectedSearch(min(most, not_found), min(most, rates.found), words)

@@ -133,6 +133,22 @@ def test_two_classes_are_judged_by_models_of_two_classes(monkeypatch: pytest.Mon
         assert f"{words} in tasks of two classes" in sentence(evidence.reason)
 
 
+def test_pictures_whose_sides_lie_in_two_ranges_are_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    larger = LabelPopulation((97, 320), "lossless", {"thorough": GOOD})
+    populations = (*measured_as(thorough=GOOD), larger)
+    monkeypatch.setattr(module, "label_rates", lambda: populations)
+    found = result(effort="thorough", suspicious=True, classes=5)
+    for shape, words in (
+        ((3, 70, 128), "whose sides both lie in one of the ranges 64 to 96 or 97 to 320 pixels"),
+        ((3, 70, 400), "pictures of 64 to 320 pixels a side"),
+    ):
+        evidence = label_evidence(found, terms(found), NAMES, replace(SPEC, shape=shape))
+        assert not evidence.suspicious
+        assert words in sentence(evidence.reason)
+
+
 def test_where_exhaustive_was_not_measured_it_has_the_rates_of_thorough_which_it_begins_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
