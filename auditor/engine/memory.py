@@ -26,7 +26,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Let the system have what was kept for requests: no more of them will come."""
+    """Let the system have what was kept for requests, of which few will come or none."""
     _glibc("malloc_trim", 0)
 
 

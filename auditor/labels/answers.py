@@ -141,11 +141,12 @@ class Answers:
         """Moments at which repeated inputs were asked first and second, as shares of the audit."""
         plan = self.plan
         assert plan.repeats is not None
-        moments, picks = plan.schedule.moments(), plan.repeats.picks
+        picks, size = plan.repeats.picks, plan.repeats.size
         if extra and plan.extra_repeats is not None:
             picks = np.concatenate([picks, plan.extra_repeats.picks])
-        first_at = np.array([moments[probe][item] for probe, item in picks])
-        return first_at, np.append(moments[-1], np.ones(extra))
+        own = np.stack([np.full(size, len(plan.probes) - 1), np.arange(size)], axis=1)
+        at = plan.schedule.moments(np.concatenate([own, picks]))
+        return at[size:], np.append(at[:size], np.ones(extra))
 
     def missing_extra_repeats(self) -> NDArray[np.int64]:
         """Numbers of the extra repeats that the answers call for and that were not asked yet.

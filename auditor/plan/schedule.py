@@ -69,17 +69,20 @@ class Schedule:
         """The first of :meth:`rounds`: those asked first if planes may be skipped."""
         return islice(self.rounds(), self.opened)
 
-    def moments(self) -> list[NDArray[np.float64]]:
-        """Moment of each input of each probe, as a share of the plan from 0 to 1."""
-        sizes = [len(self.used), *self.planes, *([len(self.repeats)] if len(self.repeats) else [])]
-        moments = [np.zeros(size) for size in sizes]
-        position, queries = 0, max(1, sum(sizes))
+    def moments(self, inputs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Moment of each of ``inputs`` ``(n, 2)``, as :meth:`rounds` names them, as a share of the
+        plan from 0 to 1.
+        """
+        one_number, position = np.array([1 << 32, 1]), 0
+        wanted, places = np.unique(inputs @ one_number, return_inverse=True)
+        found = np.zeros(len(wanted))
         for order in self.rounds():
-            for number in np.unique(order[:, 0]):
-                where = np.flatnonzero(order[:, 0] == number)
-                moments[number][order[where, 1]] = (position + where) / queries
+            _, mine, theirs = np.intersect1d(
+                wanted, order @ one_number, assume_unique=True, return_indices=True
+            )
+            found[mine] = position + theirs
             position += len(order)
-        return moments
+        return found[places] / max(1, position)
 
     def _round(self, number: int) -> range:
         start = number * self.per_round

@@ -17,6 +17,7 @@ from auditor.engine.adaptive import SearchRun, run_search
 from auditor.engine.contract import Engine, EngineLimits, EngineResult
 from auditor.engine.engine import QueryEngine
 from auditor.engine.ledger import add_ledgers
+from auditor.engine.memory import give_back_freed_memory
 from auditor.engine.observer import Observer
 from auditor.engine.progress import Progress, SearchProgress
 from auditor.engine.rounds import Decide
@@ -214,6 +215,7 @@ async def _search(
 
 async def _repeat(engine: Engine, answers: Answers) -> Answers:
     """Ask extra repeats as long as the answers call for more."""
+    give_back_freed_memory()  # nearly all is asked, and what judges is loaded from here on
     plan = answers.plan
     while answers.run.complete and plan.extra_repeats is not None:
         wanted = answers.missing_extra_repeats()

@@ -13,7 +13,7 @@ from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
 from adapters.secrets import without_secrets
 from auditor.engine.contract import EngineResult
 from auditor.engine.engine import QueryEngine
-from auditor.engine.memory import give_back_freed_memory, keep_freed_memory
+from auditor.engine.memory import keep_freed_memory
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
@@ -86,7 +86,6 @@ async def run_audit(
             identity = record.finish(asdict(answers.run.ledger), ended, endpoint_identity(oracle))
         finally:
             record.close()
-        give_back_freed_memory()
         if record.unsigned_again:
             request.progress.note(UNSIGNED_AGAIN)
         stranger = near_strangers(oracle.label_space, request.samples)

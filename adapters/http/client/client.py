@@ -146,8 +146,7 @@ class Client:
 
     def key_header(self, key: str) -> dict[str, str]:
         """The header that carries ``key``; none without a key or a name for it."""
-        name = self._key_name.lower()
-        return {name: key} if name and key else {}
+        return {self._key_name.lower(): key} if self._key_name and key else {}
 
     def _most_bytes(self, inputs: int) -> int:
         """Bytes that the reply to a request with so many inputs may have; 0 inputs if its length

@@ -241,7 +241,8 @@ def from_reply(
 def _from_status(
     reply: Reply, where: str, retry: Retry, quote: str, asking: str
 ) -> errors.EndpointError:
-    status, said, names, wait = reply.status, _said(reply), _names(reply), _wait(reply)
+    status, names, wait = reply.status, _names(reply), _wait(reply)
+    said = "" if reply.encoded else reply.body[:4_096].decode("utf-8", errors="replace").lower()
     if status == 503 and (_STARTING.search(said) or said.lstrip().startswith("<")):
         # A gateway's page, or a server in words: the model is not there yet.
         return ServerFailed(f"{where} is not ready (HTTP 503){quote}", RetryAdvice("outage", wait))
@@ -270,11 +271,6 @@ def _from_status(
             RetryAdvice("outage" if down else "transient", wait, outcome_unknown=status in _LOST),
         )
     return _client_error(status, where, quote, asking, said)
-
-
-def _said(reply: Reply) -> str:
-    """The start of the reply's body, in lower case."""
-    return "" if reply.encoded else reply.body[:4_096].decode("utf-8", errors="replace").lower()
 
 
 def _names(reply: Reply) -> set[str]:

@@ -13,6 +13,8 @@ _MOST_VALUE, _MOST_ITEMS = 1_000, 20
 _NAME = re.compile(r"rate-?limit(?:-|$)")
 _WINDOWS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 _KINDS = ("remaining", "reset", "limit", "policy")
+_RANKS = {"": 0, "requests": 1}
+"""Requests are what is counted here; tokens and the like come after them."""
 Scopes = dict[str, dict[str, str]]
 
 
@@ -27,7 +29,7 @@ def pace_hint(headers: Mapping[str, str]) -> PaceHint | None:
     now = reply_time(headers)
     hints = _draft(scopes) or [
         PaceHint(_whole(kinds.get("remaining", "")), seconds_of(kinds.get("reset", ""), now))
-        for scope, kinds in sorted(scopes.items(), key=lambda one: _rank(one[0]))
+        for scope, kinds in sorted(scopes.items(), key=lambda one: _RANKS.get(one[0], 2))
         if "remaining" in kinds or "reset" in kinds
     ]
     hints = [hint for hint in hints if hint != PaceHint()]
@@ -53,6 +55,8 @@ def stated_limits(headers: Mapping[str, str]) -> list[tuple[int, float]]:
 def _scopes(headers: Mapping[str, str]) -> Scopes:
     """Values by scope (``requests``, ``day``, or empty) and kind; the draft's own is ``""``."""
     found: Scopes = defaultdict(dict)
+    if "limit" not in "".join(headers).lower():  # nearly always
+        return found
     for name, value in headers.items():
         lower = name.lower()
         place = _NAME.search(lower)
@@ -64,11 +68,6 @@ def _scopes(headers: Mapping[str, str]) -> Scopes:
             scope = "-".join(word for word in words if word not in {kind, "after"})
             found[scope].setdefault(kind, value[:_MOST_VALUE].strip())
     return found
-
-
-def _rank(scope: str) -> int:
-    """Requests are what is counted here; tokens and the like come after them."""
-    return {"": 0, "requests": 1}.get(scope, 2)
 
 
 def _items(text: str) -> list[dict[str, str]]:

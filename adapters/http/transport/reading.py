@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import zlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +75,8 @@ class Reply:
     def charset(self) -> str:
         """The charset that the content type states, in lower case; empty if none."""
         kind = self.headers.get("content-type", "").lower()
-        if "charset=" not in kind:  # nearly always
-            return ""
-        return kind.partition("charset=")[2].partition(";")[0].strip(" \"'")
+        stated = kind.partition("charset=")[2] if "charset=" in kind else ""
+        return stated and stated.partition(";")[0].strip(" \"'")
 
 
 def content_encoding(headers: Mapping[str, str]) -> str:
@@ -90,14 +90,13 @@ def content_encoding(headers: Mapping[str, str]) -> str:
     return ", ".join(part for part in stated if part not in _PLAIN)
 
 
-def read_head(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def read_head(pairs: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by name in lower case; values of one name are joined. Raises HeadTooLongError."""
+    size = sum(map(len, itertools.chain.from_iterable(pairs)))
+    if size > MAX_HEAD_BYTES or len(pairs) > MAX_HEADERS:
+        raise HeadTooLongError
     found: dict[str, str] = {}
-    size = 0
-    for number, (raw_name, raw_value) in enumerate(pairs):
-        size += len(raw_name) + len(raw_value)
-        if size > MAX_HEAD_BYTES or number >= MAX_HEADERS:
-            raise HeadTooLongError
+    for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found

@@ -72,10 +72,8 @@ def sentence(reason: Reason) -> str:
 def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
     of = OF_TASKS[only.classes]
-    if only.ranges:
-        *most, last = (f"{low} to {high}" for low, high in only.ranges)
-        ranges = " or ".join([*([", ".join(most)] if most else []), last])
-        return f"pictures whose sides both lie in one of the ranges {ranges} pixels{of}"
+    if ranges := " or ".join(f"{low} to {high}" for low, high in only.ranges):
+        return f"pictures whose sides are both of {ranges} pixels{of}"
     if only.limit == "side":
         return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side{of}"
     if only.limit == "classes":

@@ -79,11 +79,11 @@ def test_the_order_is_the_plans_and_depends_on_seed_and_samples() -> None:
 
 def test_moments_follow_the_order() -> None:
     plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10, canaries=40))
-    moments = plan.schedule.moments()
-    sent = [tuple(row) for order in plan.schedule.rounds() for row in order.tolist()]
-    stated = [moments[probe][item] for probe, item in sent]
+    sent = np.concatenate(list(plan.schedule.rounds()))
+    stated = plan.schedule.moments(sent).tolist()
     assert stated == [position / plan.queries for position in range(plan.queries)]
-    assert [len(one) for one in moments] == [probe.size for probe in plan.probes]
+    some = [70, 3, 3, 0]  # in any order, and more than once
+    assert plan.schedule.moments(sent[some]).tolist() == [place / plan.queries for place in some]
 
 
 def test_the_rounds_of_perturbations_name_every_input_once_and_mix_them() -> None:

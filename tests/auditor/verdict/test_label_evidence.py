@@ -141,7 +141,7 @@ def test_pictures_whose_sides_lie_in_two_ranges_are_told_so(
     monkeypatch.setattr(module, "label_rates", lambda: populations)
     found = result(effort="thorough", suspicious=True, classes=5)
     for shape, words in (
-        ((3, 70, 128), "whose sides both lie in one of the ranges 64 to 96 or 97 to 320 pixels"),
+        ((3, 70, 128), "whose sides are both of 64 to 96 or 97 to 320 pixels"),
         ((3, 70, 400), "pictures of 28 to 320 pixels a side"),
     ):
         evidence = label_evidence(found, terms(found), NAMES, replace(SPEC, shape=shape))
