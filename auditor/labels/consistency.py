@@ -253,8 +253,12 @@ def _change(repeats: Repeats) -> dict[str, Any]:
     best = int(fits[p.argmin()])
     if p.min() >= ALPHA:
         return {}
+    # One change lies before every second answer that differs, and after the first answer.
+    differs = across[best] & repeats.flipped
     return {
         "moment": float(moments[best]),
+        "after": float(early[differs].max()),
+        "before": float(late[differs].min()),
         "across": int(both[best]),
         "across_flipped": int(hits[best]),
     }

@@ -10,6 +10,7 @@ from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing
 from auditor.probes.label_search.settings import SUCCESS_SIDES
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.report.wording import label_reasons
+from auditor.report.wording.answer_reasons import flips, growing, swapped
 from auditor.report.wording.class_reasons import trigger_pairs, trigger_several
 from auditor.report.wording.phrases import (
     OF_TASKS,
@@ -22,9 +23,7 @@ from auditor.report.wording.phrases import (
     weight_words,
 )
 from auditor.report.wording.terms import SCORE_TITLES
-from auditor.report.wording.text import percent, rate_interval
 from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
-from auditor.scores.intervals import binomial_rate
 from auditor.scores.likelihood import likelihood_ratio
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.rule import Decision, LabelEvidence
@@ -89,37 +88,6 @@ def coding_words(coding: str) -> str:
     """A coding of images: ``lossless pictures`` or ``JPEG of quality 90``."""
     quality = coding.partition(":")[2]
     return f"JPEG of quality {quality}" if quality else "lossless pictures"
-
-
-# ---- the answers -------------------------------------------------------------------------------
-
-
-def _flips(values: Values) -> str:
-    flips, asked = values["flips"], values["asked"]
-    rate = binomial_rate(flips, asked)
-    return (
-        f"Asked again, {flips} of {asked} inputs got another label ({percent(rate.rate)}, "
-        f"{rate_interval(rate.low, rate.high)})"
-    )
-
-
-def _swapped(values: Values) -> str:
-    across, hits = values["across"], values["across_flipped"]
-    return (
-        f"{_flips(values)}. That fits one change, at about {values['moment']:.0%} of the audit: "
-        f"another label for {hits} of {across} inputs asked before and after it, and for "
-        f"{values['flips'] - hits} of {values['asked'] - across} others. From there on another "
-        "model answered."
-    )
-
-
-def _growing(values: Values) -> str:
-    rate = binomial_rate(values["single"], values["answers"])
-    return (
-        f"The labels do not come to an end: {values['labels']:,} different ones in "
-        f"{values['answers']:,} answers, and {rate.rate:.0%} of the answers have one that no other "
-        "has. Name the classes (--classes) if the target has that many."
-    )
 
 
 def _unfinished(cause: str, remedy: str, values: Values) -> str:
@@ -332,15 +300,15 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "with another --output.",
     "constant": ONE_LABEL,
     "shuffled": lambda values: (
-        f"{_flips(values)}, about as many as labels drawn at random: the answers do not belong to "
+        f"{flips(values)}, about as many as labels drawn at random: the answers do not belong to "
         "the inputs (shuffled, replayed or made up)."
     ),
-    "swapped": _swapped,
+    "swapped": swapped,
     "unsteady": lambda values: (
-        f"{_flips(values)}, at no one moment: several models answer (A/B routing, swaps), or one "
+        f"{flips(values)}, at no one moment: several models answer (A/B routing, swaps), or one "
         "with randomness."
     ),
-    "growing": _growing,
+    "growing": growing,
     "budget-reached": partial(
         _unfinished, "The query budget was reached", "a larger --max-queries"
     ),

@@ -22,6 +22,7 @@ from auditor.labels.consistency import (
     least_caught,
     wants_extra_repeats,
 )
+from auditor.measured import of_earlier_search
 from auditor.plan.fixed_probes import EXTRA_REPEATS
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.reasons import sentence
@@ -143,8 +144,19 @@ def test_a_model_swapped_in_the_middle_is_dated(moment: float) -> None:
     rng = np.random.default_rng(2)
     consistency = judged(flip(given, across & (rng.random(150) < 0.7)))
     assert codes(consistency) == ["swapped"]
-    moment_said = float(said(consistency).split("at about ")[1].split("%")[0]) / 100
-    assert moment_said == pytest.approx(moment, abs=0.06)
+    assert consistency.problem is not None
+    values = consistency.problem.values
+    differs = given.flipped & across
+    late = np.maximum(given.first_at, given.second_at)[differs]
+    assert values["after"] < moment < values["before"] == late.min()
+    ends = f"lies between {values['after']:.0%} and {values['before']:.0%} of samples"
+    assert ends in said(consistency)
+    assert "From there on" not in said(consistency)
+    # Reports by earlier plans are recomputed in their words.
+    with of_earlier_search(earlier=False, by_label=False, version=13):
+        dated = float(said(consistency).split("at about ")[1].split("%")[0]) / 100
+        assert "From there on another model answered." in said(consistency)
+    assert dated == pytest.approx(moment, abs=0.06)
 
 
 def test_shuffled_answers_are_named_so() -> None:
