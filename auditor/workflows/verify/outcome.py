@@ -25,6 +25,10 @@ UNSIGNED = (
     "from its labels; it does not show that any model ever gave these labels. Its author, or "
     "anybody after them, could have made up all of it."
 )
+UNFINISHED = (
+    "The same command goes on with the audit and pays for nothing twice; verify the folder "
+    "after it."
+)
 UNCHECKED = (
     "There is a signature, which could not be checked here: until it is, nothing shows who vouches "
     "for this bundle."
@@ -61,6 +65,7 @@ class Verification:
         signer: the key id of a valid signature, or None.
         trusted: True if the user named the key that must have signed.
         unchecked: True if there is a signature that could not be checked here.
+        unfinished: True if the audit did not come to its end, so that there is nothing to verify.
         recomputed: the recomputed report, or None.
         not_covered: files that people may read and that nothing here speaks for.
         on_word: facts that stand on the author's word alone, in words.
@@ -72,6 +77,7 @@ class Verification:
     signer: str | None = None
     trusted: bool = False
     unchecked: bool = False
+    unfinished: bool = False
     recomputed: dict[str, Any] | None = None
     not_covered: list[str] = field(default_factory=list)
     on_word: list[str] = field(default_factory=list)
@@ -99,6 +105,8 @@ class Verification:
     @property
     def headline(self) -> str:
         """Everything proven and not proven, in one line."""
+        if self.unfinished:
+            return "NOT FINISHED: the audit was cut off before its report, so nothing is proven."
         word = {0: "VERIFIED", 3: "NOT FULLY VERIFIED", 4: "DOES NOT VERIFY"}[int(self.exit_code)]
         line = f"{word} ({self.edition} edition, {self._who})"
         if self.failed:
@@ -131,6 +139,8 @@ class Verification:
     @property
     def meaning(self) -> str:
         """Things that the bundle proves and does not prove, in words."""
+        if self.unfinished:
+            return UNFINISHED
         if self.failed:
             return "Do not rely on this bundle: something in it does not hold."
         if self.unchecked:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 from auditor.errors import EvidenceError
 from auditor.evidence.attest.signing import PublicKey
-from auditor.evidence.files import read_files
+from auditor.evidence.canonical import parse_object
+from auditor.evidence.chain import split_lines
+from auditor.evidence.files import BundleFiles, read_files
 from auditor.evidence.head import read_head
 from auditor.evidence.layout import HEAD, LOG
 from auditor.workflows.verify.attested import Trusted, check_attestations
@@ -45,6 +48,10 @@ def verify_bundle(
     done = Verification()
     try:
         files = read_files(where)
+        if _unfinished(files):
+            done.unfinished = True
+            done.add("files", "not done", "There is no head yet: the audit writes it at its end.")
+            return done
         listed, signer = read_head(files.get(HEAD))
     except EvidenceError as error:
         done.add("files", "failed", _unsealed(where, error))
@@ -71,7 +78,22 @@ def verify_bundle(
     return done
 
 
+def _unfinished(files: BundleFiles) -> bool:
+    """True without a head where the last run did not write its end, as after a kill. An ended run
+    has a head, unless somebody took it away.
+    """
+    if HEAD in files or LOG not in files:
+        return False
+    lines, torn = split_lines(files.get(LOG))
+    last = next(iter(deque(lines, 1)), b"")
+    try:
+        return bool(torn) or not last or parse_object(last, LOG).get("e") != "close"
+    except EvidenceError:
+        return False
+
+
 def _unsealed(where: Path, error: EvidenceError) -> str:
     if not (where / HEAD).exists() and (where / LOG).exists():
-        return f"{where} holds no {HEAD}: the audit has not come to its end, or it was removed."
+        killed = "the audit was killed while it wrote its report"
+        return f"{where} holds no {HEAD}: it was removed, or {killed}."
     return str(error)

@@ -367,11 +367,25 @@ def test_pack_overwrites_nothing(bundle: Bundles, tmp_path: Path) -> None:
 # ---- bundles that are none -------------------------------------------------------------------
 
 
-def test_an_audit_without_its_end_is_no_evidence(bundle: Bundles) -> None:
+def test_an_ended_audit_without_its_head_is_no_evidence(bundle: Bundles) -> None:
     folder = bundle("plain")
     (folder / "head.json").unlink()
     found = verify_bundle(folder)
-    assert "the audit has not come to its end" in text(found, "files")
+    assert "it was removed, or the audit was killed" in text(found, "files")
+    assert found.headline.startswith("DOES NOT VERIFY")
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"e":"rows","n"'])
+def test_a_killed_audit_is_not_finished_and_not_wrong(bundle: Bundles, torn: bytes) -> None:
+    folder = bundle("plain")
+    (folder / "head.json").unlink()
+    log = folder / "log.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]) + torn)
+    found = verify_bundle(folder)
+    assert found.headline.startswith("NOT FINISHED")
+    assert "The same command goes on" in found.meaning
+    assert found.exit_code == ExitCode.INCONCLUSIVE
+    assert found.verdict is None
 
 
 def test_a_file_that_nobody_listed_is_named(bundle: Bundles) -> None:
