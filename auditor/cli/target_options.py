@@ -69,7 +69,12 @@ def _address(options: TargetOptions) -> Table:
         raise UsageError(f"name the model by one of --endpoint, --model or --target, not {flags}")
     if options.endpoint is not None:
         return {"url": options.endpoint}
-    return {} if options.model is None else {"model": stated_model(options.model)}
+    if options.model is None:
+        return {}
+    for name in ("preset", "protocol"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is of prediction APIs, not of --model: drop one of them")
+    return {"model": stated_model(options.model)}
 
 
 def _described(options: TargetOptions) -> tuple[Table, str]:

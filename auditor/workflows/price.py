@@ -138,6 +138,8 @@ async def price_request(
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
         ready = raised(ready, request.output, oracle)
         refuse_small_budget(ready.plan, request.limits)
+        for note in ready.notes:
+            request.progress.note(note)
         rates = replace(
             rates_of(request.target, request.output, oracle.fingerprint, per_1000),
             limits=limits_of(request, flagged, oracle.fingerprint),

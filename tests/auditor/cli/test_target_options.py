@@ -202,3 +202,15 @@ def test_presets_are_given_in_a_row() -> None:
     target = build_target(TargetOptions(endpoint=URL, preset="instances,sagemaker"))
     assert target.presets == ("instances", "sagemaker")
     assert target.http.auth.type == "sigv4"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("preset", TargetOptions(model=Path("m.onnx"), preset="hf")),
+        ("protocol", TargetOptions(model=Path("m.onnx"), protocol="v2")),
+    ],
+)
+def test_a_way_to_ask_an_api_is_not_taken_for_a_file(name: str, options: TargetOptions) -> None:
+    with pytest.raises(UsageError, match=f"--{name} is of prediction APIs"):
+        build_target(options)

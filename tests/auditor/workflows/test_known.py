@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
+from auditor.engine.progress import Progress
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
@@ -79,6 +80,16 @@ def test_a_raised_audit_is_priced_without_what_it_finds_in_its_folder(ask: Ask) 
     queries = asked(ask(effort="thorough"))
     assert queries["cached"] - 60 <= raised.known <= queries["cached"] + queries["deduplicated"]
     assert raised.known > 3000
+
+
+def test_a_price_comes_with_what_the_plan_leaves_out(ask: Ask) -> None:
+    class Told(Progress):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    notes: list[str] = []
+    priced(replace(ask(per_source=True), progress=Told()))
+    assert [one for one in notes if "--per-source: no class is searched by itself" in one]
 
 
 def test_an_audit_that_is_done_costs_nothing_more(ask: Ask) -> None:
