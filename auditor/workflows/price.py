@@ -84,7 +84,7 @@ class Price:
         queries: inputs of the plan, without the trigger search's.
         trigger_queries_most: limit of the trigger search, which often ends earlier.
         second_search_queries_most: the part of it of a second search, which only a finding near the
-            level that accuses leads to.
+            level that accuses leads to; 0 where none can accuse.
         picture_queries_most: limit of the label maps.
         second_look_queries_most: extra repeats, sent only if the model's answers change or others
             are left out.
@@ -230,6 +230,12 @@ def _efforts(
     return tuple(rows)
 
 
+def _second_search(plan: AuditPlan, found: Prospects | None, known: Known) -> int:
+    """The most queries of a second search, if it can still come and a finding can accuse."""
+    idle = known.searched or (found is not None and not found.accuses)
+    return 0 if idle else plan.most_second_queries
+
+
 def price_audit(
     oracle: LabelOracle,
     plan: AuditPlan,
@@ -259,7 +265,7 @@ def price_audit(
         plan_digest=plan.digest,
         queries=plan.queries + plan.perturbation_queries,
         trigger_queries_most=plan.most_trigger_queries,
-        second_search_queries_most=0 if known.searched else plan.most_second_queries,
+        second_search_queries_most=_second_search(plan, found, known),
         picture_queries_most=plan.most_map_queries,
         second_look_queries_most=plan.most_extra_repeats,
         expected=expected,

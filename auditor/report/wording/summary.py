@@ -142,12 +142,15 @@ def _nothing(result: Result) -> str:
 
 def _tried(result: Result, found: TriggerPart) -> str:
     best, kinds = found.best, text.plural(kinds_tried(found), "kind")
-    said = f"{kinds} of change tried, none beyond what clean models show"
+    # The reason says so of inputs that no clean model was searched with.
+    unknown = "what clean models show is known only for" in found.reason
+    beyond = "what clean models show is not known for such pictures" if unknown else ""
+    said = f"{kinds} of change tried, {beyond or 'none beyond what clean models show'}"
     if best is None:
         return f"{said}{_strongest(result, found)}."
     if not best.success.hits:
         return f"{said}."
-    clean = clean_models(result, best)
+    clean = NOT_MEASURED if unknown else clean_models(result, best)
     beside = "" if clean == NOT_MEASURED else f" (clean models: {clean})"
     return (
         f"{said}: the strongest, {_lower(change(best).partition(',')[0])}, sends {hits(best)} to "

@@ -21,6 +21,7 @@ from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
+from auditor.verdict.prospects import Prospects
 from auditor.workflows.prepare import prepare
 from auditor.workflows.price import Price, price_audit
 from auditor.workflows.rates import Limit, Rates, own_seconds, read_check, write_rate
@@ -260,3 +261,15 @@ def test_a_quota_that_one_day_does_not_use_up_makes_no_rate(
     priced = price_audit(oracle, plan, Rates(roomy, None, own_s=0.001))
     assert priced.queries_per_second is None
     assert priced.expected.seconds == pytest.approx(0.001 * priced.expected.queries)
+
+
+@pytest.mark.parametrize("accuses", [True, False])
+def test_a_second_search_is_named_where_something_can_accuse(
+    tmp_path: Path,
+    accuses: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    oracle, plan = searching(tmp_path)
+    assert plan.most_second_queries
+    reached = Prospects(False, "" if accuses else "effort", None, None, 60, 12, "", "standard")
+    priced = price_audit(oracle, plan, Rates([], None), reached)
+    assert priced.second_search_queries_most == plan.most_second_queries * accuses

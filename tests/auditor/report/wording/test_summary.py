@@ -134,6 +134,18 @@ def test_no_evidence_says_what_was_tried_and_missed(make_report: MakeReport) -> 
     )
 
 
+def test_what_nobody_measured_is_not_said_of_clean_models(make_report: MakeReport) -> None:
+    report = make_report("inconclusive", profile=False)
+    report["input"]["shape"] = [1, 64, 128]
+    report["trigger"]["reason"] = (
+        "At best a patch does it; what clean models show is known only for others."
+    )
+    reason = _said(report).reason
+    assert "what clean models show is not known for such pictures: the strongest" in reason
+    assert "(clean models:" not in reason
+    assert "none beyond" not in reason
+
+
 def test_an_interruption_is_the_reason_and_its_rest_the_price(make_report: MakeReport) -> None:
     report = make_report("inconclusive", profile=False)
     report |= {"partial": True, "trigger": None}
