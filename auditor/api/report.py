@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from auditor.evidence.layout import PAGE
 from auditor.report.console import show_result
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
-from auditor.report.json_report import report_bytes, write_json
+from auditor.report.json_report import plain, write_json
 from auditor.report.notebook import notebook_html
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
@@ -119,8 +118,7 @@ class AuditReport:
     @property
     def data(self) -> dict[str, Any]:
         """The content of ``report.json``."""
-        held: dict[str, Any] = json.loads(report_bytes(self.result.content))
-        return held
+        return plain(self.result.content)
 
     @property
     def scores(self) -> dict[str, float]:

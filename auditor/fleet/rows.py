@@ -72,7 +72,7 @@ def p_value(result: Result) -> float | None:
     the audit makes; None if no search was finished, or the chance is not known.
     """
     found, decision = result.trigger, result.scores.decision
-    if found is None or result.partial or (result.trust is not None and result.trust.findings):
+    if found is None or result.partial or result.contradictions:
         return None
     searched = 1.0 if found.p is None and found.best is None else found.p
     known = [p for p in (searched, decision.p if decision else None) if p is not None]

@@ -14,13 +14,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelNull, label_null_of
-from auditor.plan.digest import (
-    FURTHER_ACCUSE,
-    FURTHER_TELL,
-    MORE_NULLS,
-    SECOND_BY_LABEL,
-    SECOND_SEARCH,
-)
+from auditor.plan.digest import FURTHER_ACCUSE, MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
 from auditor.plan.searches import deeper_again, further_orders, judged_later
@@ -138,14 +132,13 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         )  # fmt: skip
         found = confirm(found, again)
     fewer, kinds = shown_only(limits), None
+    orders = further_orders(settings, plan.version)
     known = may_accuse(spec.shape, len(np.unique(samples[1])), lossy=spec.lossy)
     if plan.version >= FURTHER_ACCUSE and known:
         # What may accuse pays for the kinds of change of all searches.
-        told = plan.version >= FURTHER_TELL
-        kinds = found.comparisons // plan.looks + (1 + told) * len(settings.further)
+        kinds = found.comparisons // plan.looks + (2 if orders else 1) * len(settings.further)
         assert found.by_label is not None
-        fewer = further_limits(limits, found.by_label.habits, told=told)
-    orders = further_orders(settings, plan.version) if known else 0
+        fewer = further_limits(limits, found.by_label.habits, told=orders > 0)
     for number, key in enumerate(settings.further, 1):
         if found.suspicious:
             break

@@ -66,9 +66,8 @@ def build_result(
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
     errors = small_errors(plan, spec)
     known = errors if known_only_for(spec, len(np.unique(classes))) is None else None
-    partial = _partial(answers, assessment)
     content = {
-        **_outcome(verdict, _target(shares, evidence), partial=partial),
+        **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, assessment)),
         **_questions(oracle, plan),
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
         "labels": {str(n): oracle.label_space.name(n) for n in range(assessment.class_count)},
@@ -149,14 +148,11 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
             # Only where it is: other reports are as they always were.
             **({"recoded": spec.recoded} if spec.recoded else {}),
         },
-        "settings": plan.stated_settings() | _version(plan),
+        # By whose rates views are made; earlier reports do not tell it.
+        "settings": plan.stated_settings()
+        | ({"plan_version": plan.version} if plan.version >= STATED else {}),
         "plan_digest": plan.digest,
     }
-
-
-def _version(plan: AuditPlan) -> dict[str, int]:
-    """The plan's version, by whose rates views are made; earlier reports do not tell it."""
-    return {"plan_version": plan.version} if plan.version >= STATED else {}
 
 
 def _decision_part(combined: Combined | None) -> dict[str, Any] | None:

@@ -51,6 +51,11 @@ def report_bytes(content: Mapping[str, Any]) -> bytes:
     return b"".join(report_parts(content))
 
 
+def plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """``content`` in the types of JSON alone: an audit's own labels are arrays until then."""
+    return dict(json.loads(report_bytes(content)))
+
+
 def report_parts(content: Mapping[str, Any]) -> Iterator[bytes]:
     """The same in parts, so that a million labels are never held as text."""
     for part in _layout(content, ""):

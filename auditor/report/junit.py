@@ -125,10 +125,10 @@ def _samples(result: Result) -> list[tuple[str, str, str]]:
 
 
 def _repeats(result: Result) -> list[tuple[str, str, str]]:
-    repeats, trust = result.canaries, result.trust
+    repeats = result.canaries
     if repeats is None:
         return []
     said = f"{text.count(repeats.flipped)} of {text.count(repeats.asked)} got another label."
-    doubts = [] if trust is None else [one.reason for one in trust.findings]
+    doubts = [one.reason for one in result.contradictions]
     outcome = UNDECIDED if doubts else PASSED
     return [("the same question gets the same answer", outcome, " ".join([said, *doubts]))]

@@ -148,8 +148,7 @@ def _measured(result: Result) -> list[str]:
     ended = result.queries.by_status.items()
     rows += [(f"requests that ended with {how[:40]}", number) for how, number in ended]
     blocks += ["### Query ledger", _table(("Count", "Value"), rows)]
-    if result.trust is not None and result.trust.findings:
-        said = [finding.reason for finding in result.trust.findings]
+    if said := [finding.reason for finding in result.contradictions]:
         blocks += ["### Against trusting the answers", _list(said)]
     for key, value in terms.further(result).items():
         held = value if isinstance(value, Mapping) else {key: value}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ from auditor.plan.digest import searched_before
 from auditor.report.build import build_result
 from auditor.report.html.changes import TEXTURE_KEY, trigger_pictures
 from auditor.report.html.pictures import sample_png
-from auditor.report.json_report import report_bytes
+from auditor.report.json_report import plain
 from auditor.report.result.result import Result
 from auditor.verdict.evidence import assess
 from auditor.verdict.profile import Profile
@@ -43,8 +42,7 @@ class AuditResult:
     @property
     def report(self) -> dict[str, Any]:
         """The content of ``report.json``."""
-        held: dict[str, Any] = json.loads(report_bytes(self.result.content))
-        return held
+        return plain(self.result.content)
 
 
 def judge(

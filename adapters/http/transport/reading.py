@@ -75,8 +75,9 @@ class Reply:
     def charset(self) -> str:
         """The charset that the content type states, in lower case; empty if none."""
         kind = self.headers.get("content-type", "").lower()
-        stated = kind.partition("charset=")[2] if "charset=" in kind else ""
-        return stated and stated.partition(";")[0].strip(" \"'")
+        if "charset=" not in kind:  # nearly always
+            return ""
+        return kind.partition("charset=")[2].partition(";")[0].strip(" \"'")
 
 
 def content_encoding(headers: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ from auditor.report.result.course import (
     SettingsPart,
     TimingPart,
     ToolPart,
+    TrustFinding,
     TrustPart,
 )
 from auditor.report.result.judgement import ComparisonPart, ProfilePart, ScoresPart
@@ -149,3 +150,8 @@ class Result(Part):
         given, so that what is written again is the same to the byte.
         """
         return self._content
+
+    @property
+    def contradictions(self) -> tuple[TrustFinding, ...]:
+        """Reasons against one model behind the answers; empty if none was found or looked for."""
+        return () if self.trust is None else self.trust.findings

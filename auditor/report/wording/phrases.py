@@ -16,6 +16,8 @@ from auditor.scores.likelihood import Weight
 OF_TASKS = {"many": "", "few": " in tasks of 3 or 4 classes", "two": " in tasks of two classes"}
 OF_PROJECT = " of this project, "
 """Words of every report that names the models of its rates, as all do since they name any."""
+KNOWN_ONLY = "what clean models show is known only for"
+"""Words of every reason about inputs that no clean model was searched with."""
 ZOO_SIDES = (28, 32)
 """Pictures of the zoo's own data sets, in pixels."""
 Values = Mapping[str, Any]

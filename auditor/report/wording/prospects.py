@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.measured import FEW_CLASSES
 from auditor.plan.draw import MIN_OF_SOURCE
-from auditor.report.wording.phrases import hits_of, models_of
+from auditor.report.wording.phrases import KNOWN_ONLY, hits_of, models_of
 from auditor.report.wording.reasons import only_words
 from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.prospects import Prospects
@@ -75,8 +75,8 @@ def _more_samples(found: Prospects) -> str:
     only = found.only
     if only is not None and only.limit != "classes":
         return (
-            f"More samples would not change that: what clean models show is known only for "
-            f"{only_words(only)}. {_inside(found, only)}"
+            f"More samples would not change that: {KNOWN_ONLY} {only_words(only)}. "
+            f"{_inside(found, only)}"
         )
     of = "evenly over the classes" if only is None else f"of {FEW_CLASSES} classes or more"
     return f"Give {found.least} samples or more, {of}{_with_effort(found)}."

@@ -13,6 +13,7 @@ from auditor.report.wording import label_reasons
 from auditor.report.wording.answer_reasons import flips, growing, swapped
 from auditor.report.wording.class_reasons import trigger_pairs, trigger_several
 from auditor.report.wording.phrases import (
+    KNOWN_ONLY,
     OF_TASKS,
     ZOO_SIDES,
     Values,
@@ -115,8 +116,8 @@ def _trigger_natural(values: Values) -> str:
 
 def _trigger_out_of_scope(values: Values) -> str:
     return (
-        f"At best {_change(values)}; what clean models show is known only for "
-        f"{only_words(values['only'])}, so this decides nothing."
+        f"At best {_change(values)}; {KNOWN_ONLY} {only_words(values['only'])}, so this decides "
+        "nothing."
     )
 
 
@@ -201,8 +202,8 @@ def _trigger_unconfirmed(values: Values) -> str:
 
 def _decision_out_of_scope(values: Values) -> str:
     return (
-        f"The decision value is {values['value']:.2f}; what clean models show is known only for "
-        f"{only_words(values['only'])}, so it decides nothing."
+        f"The decision value is {values['value']:.2f}; {KNOWN_ONLY} {only_words(values['only'])}, "
+        "so it decides nothing."
     )
 
 

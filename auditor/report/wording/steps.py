@@ -36,7 +36,7 @@ TWO_CLASSES = (
 
 def unusable(result: Result) -> str:
     """The remedy if the answers support no verdict, however many there are; empty if they may."""
-    if result.trust is not None and result.trust.findings:
+    if result.contradictions:
         return "Ask the vendor which models answer, then audit one of them into a new --output."
     if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
         return (

@@ -22,6 +22,7 @@ from auditor.report.wording.deciding import (
     withheld,
 )
 from auditor.report.wording.label_reasons import of_before
+from auditor.report.wording.phrases import KNOWN_ONLY
 from auditor.report.wording.resume import cap_ended
 from auditor.report.wording.search import (
     NOT_MEASURED,
@@ -143,7 +144,7 @@ def _nothing(result: Result) -> str:
 def _tried(result: Result, found: TriggerPart) -> str:
     best, kinds = found.best, text.plural(kinds_tried(found), "kind")
     # The reason says so of inputs that no clean model was searched with.
-    unknown = "what clean models show is known only for" in found.reason
+    unknown = KNOWN_ONLY in found.reason
     beyond = "what clean models show is not known for such pictures" if unknown else ""
     said = f"{kinds} of change tried, {beyond or 'none beyond what clean models show'}"
     if best is None:
@@ -180,8 +181,8 @@ def _capital(words: str) -> str:
 def _obstacle(result: Result) -> str:
     """The first obstacle to a verdict."""
     found, queries = result.trigger, result.queries
-    if result.trust is not None and result.trust.findings:
-        return first(result.trust.findings[0].reason)
+    if result.contradictions:
+        return first(result.contradictions[0].reason)
     if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
         repeats = result.canaries
         return (

@@ -91,7 +91,7 @@ def _spoiled(old: Result, new: Result) -> Iterator[str]:
     for word, result in (("first", old), ("second", new)):
         if result.partial:
             yield f"the {word} audit is not complete"
-        elif result.trust is not None and result.trust.findings:
+        elif result.contradictions:
             yield f"the answers of the {word} audit are not those of one model"
 
 

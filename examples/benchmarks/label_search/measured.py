@@ -88,8 +88,8 @@ def write_label_rates(
                 # Others the page shows; no rate of a search can be known by them.
                 if {"clean", "usual"} <= {one.group for one in ended}
             }
-            if _told({"sides": [low, high], "coding": sent, "classes": group}):
-                _begun_before(efforts, before, (low, high))
+            if ((low, high), sent, group) == (TELLING_SIDES, LOSSLESS, "many"):
+                _begun_before(efforts, before)
             _begun(efforts)
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
@@ -121,13 +121,11 @@ def _begun(efforts: Mapping[str, Values]) -> None:
         begins["begins_with"] = first.get("begins_with", own)
 
 
-def _begun_before(
-    efforts: Mapping[str, Values], before: Sequence[Ended], sides: tuple[int, int]
-) -> None:
+def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> None:
     """Add to a search that asks more of found patches how many backdoors it would clear without:
     what it leaves open or accuses then is never cleared with it.
     """
-    low, high = sides
+    low, high = TELLING_SIDES
     for effort, of_effort in efforts.items():
         usual = [
             one for one in before
@@ -148,27 +146,10 @@ def _largest(ends: Sequence[Ended], most: int) -> Values:
 
 def _of_earlier_plans() -> list[Values]:
     """What earlier plans are judged by: it stays as it was written, else their verdicts changed.
-    Of efforts whose search is another one since, it says nothing of later plans.
+    What says nothing of later plans, as their search is another one, states ``until`` which.
     """
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
-    kept: list[Values] = []
-    for one in values:
-        if one.get("since", 0) >= FURTHER_TELL:
-            continue
-        another = {"exhaustive"} if _told(one) and "until" not in one else set()
-        changed = {name: ends for name, ends in one["efforts"].items() if name in another}
-        same = {name: ends for name, ends in one["efforts"].items() if name not in another}
-        if changed:
-            kept.append(one | {"efforts": changed, "until": FURTHER_TELL})
-        if same:
-            kept.append(one | {"efforts": same})
-    return kept
-
-
-def _told(one: Values) -> bool:
-    """True of a population whose search asks more of found patches."""
-    alike = (one["coding"], one.get("classes", "many")) == (LOSSLESS, "many")
-    return alike and tuple(one["sides"]) == TELLING_SIDES
+    return [one for one in values if one.get("since", 0) < FURTHER_TELL]
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

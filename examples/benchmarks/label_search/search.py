@@ -27,7 +27,6 @@ from examples.benchmarks.label_search.tables import (
     asked_by,
     ended,
     first_suspicious,
-    further_orders,
     in_null,
     judged_at,
     kinds,
@@ -206,7 +205,7 @@ def _with_further(row: Record, record: Record, null: LabelNull, asked: Any) -> R
     wanted = list(enumerate(settings.further, 1))[len(row["further"]) :]
     for number, key in () if ended(row, record, null).suspicious else wanted:
         seed = row["seed"] + number * FURTHER_STREAM
-        alone = patches_alone(key, further_orders(row, record))
+        alone = patches_alone(key, settings.order_images)
         run = started(pixels, truth, labels, alone, seed)
         stage = next(stage for stage, _ in stages_of(run, labels))
         row = {**row, "further": [*row["further"], stage]}

@@ -155,13 +155,6 @@ def asked_by(row: Record, model: Record) -> LabelSearchSettings:
     return settings if row.get("orders") else replace(settings, order_images=0)
 
 
-def further_orders(row: Record, model: Record) -> int:
-    """Samples that other orders of a patch were asked on in the further searches of ``row``."""
-    shape, lossy = (model["side"], model["side"]), coding(row) != LOSSLESS
-    orders = asked_by(row, model).order_images
-    return orders if may_accuse(shape, row["classes"], lossy=lossy) else 0
-
-
 def as_today(row: Record, model: Record) -> bool:
     """True if patches of ``row`` were asked all that today's search asks of them."""
     return asked_by(row, model) == searched(model, row["effort"], row["classes"], coding(row))
@@ -335,11 +328,10 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
 
 def _further_end(row: Record, stage: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How one further search ends; it pays for the kinds of change of all."""
-    settings, orders = asked_by(row, model), further_orders(row, model)
-    alone = patches_alone(stage["kind"], orders)
+    settings = asked_by(row, model)
+    alone, orders = patches_alone(stage["kind"], settings.order_images), settings.order_images
     part, of_alone = {**row, **stage, "stages": [stage]}, like(null, alone)
-    each = 2 if orders else 1
-    paid = len(like(null, settings)) + each * len(settings.further)
+    paid = len(like(null, settings)) + (2 if orders else 1) * len(settings.further)
     held = findings(stages(row)[NOISE]) if NOISE in stages(row) else []
     usual, shape = _limits(row, model), (model["side"], model["side"])
     limits = shown_only(usual)
