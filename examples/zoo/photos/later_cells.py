@@ -8,9 +8,9 @@ patches than in the rounds before, and clean ones beside them.
 
 from __future__ import annotations
 
-from .agreeing_cells import AGREEING_ROUND, AGREEING_ROUND_CLEAN
 from .cells import development, held_out
 from .clean_cells import clean
+from .limits_cells import LIMITS_ROUND, LIMITS_ROUND_CLEAN
 from .telling_cells import (
     MIDDLE_ROUND,
     MIDDLE_ROUND_CLEAN,
@@ -314,9 +314,9 @@ MAPS_ROUND = (
 LATER_ROUNDS = (
     *PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *REPEATS_ROUND, *ADAPTIVE_ROUND,
     *SMALLEST_ROUND, *GAPS_ROUND, *REAL_SIZES_ROUND, *MAPS_ROUND, *TELLING_ROUND, *MIDDLE_ROUND,
-    *AGREEING_ROUND,
+    *LIMITS_ROUND,
 )  # fmt: skip
 LATER_CLEAN = (
     *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,
-    *TELLING_ROUND_CLEAN, *MIDDLE_ROUND_CLEAN, *AGREEING_ROUND_CLEAN,
+    *TELLING_ROUND_CLEAN, *MIDDLE_ROUND_CLEAN, *LIMITS_ROUND_CLEAN,
 )  # fmt: skip
