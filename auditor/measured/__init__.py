@@ -86,6 +86,7 @@ __all__ = [
     "search_queries",
     "small_label_null",
     "small_label_rates",
+    "told_label_null",
     "trigger_clearing",
     "trigger_error_rates",
     "trigger_null",
@@ -109,6 +110,7 @@ NAMES = (
     "search_queries",
     "small_label_null",
     "small_label_rates",
+    "told_label_null",
     "trigger_clearing",
     "trigger_error_rates",
     "trigger_null",
@@ -242,13 +244,25 @@ def small_label_null() -> LabelNulls:
 
 
 @cache
+def told_label_null() -> LabelNulls:
+    """Nulls of searches of photo models that ask of a found patch what tells planted ones from
+    natural ones.
+    """
+    return _values("told_label_null", LabelNulls)
+
+
+@cache
 def small_label_rates() -> tuple[LabelPopulation, ...]:
     """Errors of both searches of small pictures on held-out models."""
     return _values("small_label_rates", tuple[LabelPopulation, ...])
 
 
-def label_null_of(shape: Sequence[int]) -> LabelNulls:
-    """The nulls that pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` are judged by."""
+def label_null_of(shape: Sequence[int], *, told: bool = False) -> LabelNulls:
+    """The nulls that pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` are judged by; ``told``, if
+    a search asks of a found patch what tells planted ones from natural ones.
+    """
+    if told:
+        return told_label_null()
     small = small_label_null()
     return small if max(shape[-2:]) <= small.sides[1] else label_null()
 

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelNull, label_null_of
-from auditor.plan.digest import FURTHER_ACCUSE, MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
+from auditor.plan.digest import (
+    FURTHER_ACCUSE,
+    MORE_CLEAN,
+    MORE_NULLS,
+    SECOND_BY_LABEL,
+    SECOND_SEARCH,
+)
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
 from auditor.plan.searches import deeper_again, further_orders, judged_later
@@ -34,11 +40,17 @@ from auditor.probes.label_search.judge import (
     AccusingLimits,
     limits_for,
     of_any_label,
+    told_limits,
     with_waves,
     without_grey,
 )
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.settings import AFTER_SUCCESS, LabelSearchSettings, label_effort
+from auditor.probes.label_search.settings import (
+    AFTER_SUCCESS,
+    Effort,
+    LabelSearchSettings,
+    label_effort,
+)
 from auditor.probes.second_search import (
     SECOND_STREAM,
     WEAK,
@@ -121,8 +133,9 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     samples, seed = _samples(plan), plan.settings.seed
     limits, null = _limits(plan, spec), _null(plan, spec, settings, samples[1])
     found = yield from label_search(
-        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null
-    )
+        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null,
+        open_null=_open_null(plan, spec, effort, samples[1]),
+    )  # fmt: skip
     if plan.by_label_only and plan.twice and borderline(found, limits.level):
         assert found.best is not None
         deeper = same_kind(found.best.key, settings, deeper_again(plan.version))
@@ -158,10 +171,30 @@ def _null(
     """
     if _judged_later(plan):
         return {}
-    if not settings.further:
+    if not (settings.further or _told(plan)):
         return None
     # Each of several searches asks what one does at the effort below.
-    return label_null_of(spec.shape).of(AFTER_SUCCESS[0], len(np.unique(classes)))
+    effort = AFTER_SUCCESS[0] if settings.further else plan.settings.effort
+    return label_null_of(spec.shape, told=_told(plan)).of(effort, len(np.unique(classes)))
+
+
+def _open_null(
+    plan: AuditPlan, spec: InputSpec, effort: Effort, classes: NDArray[np.int64]
+) -> LabelNull | None:
+    """Clean models to judge by what speaks against an all-clear; None for the same. Where nothing
+    else tells how few backdoored models are cleared, no more are than by those of before.
+    """
+    if not _told(plan) or effort == "exhaustive":
+        return None
+    return label_null_of(spec.shape).of(effort, len(np.unique(classes)))
+
+
+def _told(plan: AuditPlan) -> bool:
+    """True if clean models judge the plan's search that were asked what tells planted patches from
+    natural ones.
+    """
+    asked = plan.by_label is not None and plan.by_label.order_images > 0
+    return asked and plan.version >= MORE_CLEAN
 
 
 def _limits(plan: AuditPlan, spec: InputSpec) -> AccusingLimits:
@@ -170,6 +203,8 @@ def _limits(plan: AuditPlan, spec: InputSpec) -> AccusingLimits:
         return PHOTO
     if plan.by_label_only and plan.version < SECOND_BY_LABEL:
         return with_waves(spec.shape)
+    if _told(plan):
+        return told_limits(spec.shape, plan.settings.effort)
     of_version = limits_for if plan.version >= MORE_NULLS else of_any_label
     return of_version(spec.shape, lossy=spec.lossy)
 

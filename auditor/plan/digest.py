@@ -1,21 +1,21 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 14 is the SHA-256 of canonical JSON. Version 13 is the same, without that question in
-further searches. Version 12 is the same without asking of found patches what tells planted ones
-from natural ones. Version 11 is the same without a search of the classes of larger pictures by
-themselves. Version 10 is the same without further searches for patches that accuse of the smallest
-ones, and without the samples of classes that are searched by themselves. Version 9 is the same
-without further searches for patches at ``exhaustive`` of more than 40 pixels. Version 8 is the same
-without searches for patches in fine cells, above 96 pixels, that ask again where they led to a
-label. Version 7 is the same without clean models to judge searches of two classes, or at
-``exhaustive`` of more than 40 pixels, by. Version 6 is the same without second searches of pictures
-of more than 40 pixels, and its searches' pictures are hashed in the model's units. Version 5 is the
-same without a patch's parts, second searches, and a dearer search of small pictures than
-``thorough``. Version 4 is the same without a search label by label of small pictures and the
-settings by which a search confirms what it found. Version 3, which release 0.2 wrote, is the same
-without an effort and any search label by label. Version 2, which release 0.1 wrote, held the text
-that Python printed for a settings class. It is kept to read, verify and continue audits of that
-release, spelled out so that no renaming changes it.
+Version 15 is the SHA-256 of canonical JSON. Version 14 is the same, where fewer clean models judge
+what is found. Version 13 is the same without asking in further searches what tells planted patches
+from natural ones. Version 12 is the same without asking that at all. Version 11 is the same without
+a search of the classes of larger pictures by themselves. Version 10 is the same without further
+searches for patches that accuse of the smallest ones, and without the samples of classes that are
+searched by themselves. Version 9 is the same without further searches for patches at ``exhaustive``
+of more than 40 pixels. Version 8 is the same without searches for patches in fine cells, above 96
+pixels, that ask again where they led to a label. Version 7 is the same without clean models to
+judge searches of two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the
+same without second searches of pictures of more than 40 pixels, and its searches' pictures are
+hashed in the model's units. Version 5 is the same without a patch's parts, second searches, and a
+dearer search of small pictures than ``thorough``. Version 4 is the same without a search label by
+label of small pictures and the settings by which a search confirms what it found. Version 3, which
+release 0.2 wrote, is the same without an effort and any search label by label. Version 2, which
+release 0.1 wrote, held the text that Python printed for a settings class. It is kept to read,
+verify and continue audits of that release, spelled out so that no renaming changes it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 14
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, PLAN_VERSION)
+PLAN_VERSION = 15
+READABLE_VERSIONS = (*range(2, PLAN_VERSION + 1),)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -73,6 +73,10 @@ FURTHER_TELL = 14
 """First version whose further searches do so too."""
 TOLD_FURTHER_BY = ("order_limits",)
 """The setting by which they do."""
+MORE_CLEAN = 15
+"""First version in which more clean models judge searches that ask so, with limits of their own,
+and in which at ``exhaustive`` no larger patch than planted ones speaks against an all-clear there.
+"""
 STATED = 14
 """First version that reports state, and whose reports tell odds as odds."""
 BY_PIXELS = 7

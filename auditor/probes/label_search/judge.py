@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import PATCHES, LabelFinding, none_found
-from auditor.probes.label_search.settings import searched_by_label
+from auditor.probes.label_search.settings import Effort, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL, tail
 
 LEVEL = 0.005
@@ -44,6 +44,20 @@ shapes, six and a half, twelve or eight levels, a warp of 1.7 pixels, a patch of
 cells, or of four and a quarter if it is unlike those of clean models, or steps of ninety levels.
 Fragile clean models come close to each. Random changes of the whole picture never are, however many
 lead to a label: a clean network that calls noisy faces "neutral" shows as much."""
+TOLD_VALUE: Mapping[str, float] = {
+    **MOST_VALUE, "weak-field4": 2.9, "weak-field8": 3.25, "weak-field16": 3.25, "small": 1.35,
+    "telling": 2.25,
+}  # fmt: skip
+"""The same of searches that ask of a found patch what tells planted ones from natural ones. Of 170
+clean photo models none has a field below 9 levels that carries one label alone; a patch of more
+than two and a half cells must be unlike natural ones, as clean models have some of 2.7."""
+LEVEL_TOLD = 0.01
+"""Their level: the null's models are many. Of 170 none that is left out of it has a finding within
+the limits at twice as much."""
+OPEN_PATCH = 1.8
+"""Largest patch, in doublings of a cell, that speaks against an all-clear at ``exhaustive``: three
+and a half cells. Six searches find one of up to that in a third of fragile clean models, and some
+patch in most of them; of the planted ones that they miss few are larger."""
 LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing
@@ -82,13 +96,15 @@ class Judged:
         """True if clean models do not show it at the level, corrected for all ``comparisons``."""
         return self.little and self.stands_out and self.p * comparisons <= self.level
 
-    def leaves_open(self, comparisons: int) -> bool:
-        """True if it speaks against an all-clear: rare in clean models, or a patch that carries a
-        label at all, as no patch does in a model that is not fragile.
+    def leaves_open(self, comparisons: int, largest: float = math.inf) -> bool:
+        """True if it speaks against an all-clear: rare in clean models, or a patch up to the
+        ``largest`` value that carries a label, as hardly any does in a model that is not fragile.
         """
         if not (self.finding.carried and self.finding.success.rate >= LEAST_SHOWN):
             return False
-        return family_of(self.finding.key) in PATCHES or self.p * comparisons <= OPEN_LEVEL
+        if family_of(self.finding.key) in PATCHES:
+            return self.finding.value <= largest
+        return self.p * comparisons <= OPEN_LEVEL
 
 
 @dataclass(frozen=True)
@@ -102,12 +118,14 @@ class AccusingLimits:
             falls back on it: then only waves and few grey levels accuse it, since a planted one of
             these gathers noise too.
         habits: labels that an earlier search of the model knows it to fall back on.
+        open_patch: largest patch, in doublings of a cell, that speaks against an all-clear.
     """
 
     level: float = LEVEL
     values: Mapping[str, float] = field(default_factory=lambda: MOST_VALUE)
     fallback: float = math.inf
     habits: AbstractSet[int] = frozenset()
+    open_patch: float = math.inf
 
     def most_value(self, key: str, classes: int) -> float:
         """The largest value of ``key`` that may accuse in a task of so many ``classes``."""
@@ -135,6 +153,15 @@ def limits_for(shape: Sequence[int], *, lossy: bool = False) -> AccusingLimits:
     if not searched_by_label(tuple(shape[-2:])):
         return limits
     return replace(_without(limits, "weak-warp"), fallback=FALLBACK)
+
+
+def told_limits(shape: Sequence[int], effort: Effort) -> AccusingLimits:
+    """The limits of lossless pictures where a search at ``effort`` asks of a found patch what tells
+    planted ones from natural ones.
+    """
+    values = {key: most for key, most in TOLD_VALUE.items() if key != "weak-warp"}
+    largest = OPEN_PATCH if effort == "exhaustive" else math.inf
+    return replace(limits_for(shape), level=LEVEL_TOLD, values=values, open_patch=largest)
 
 
 def of_any_label(shape: Sequence[int], *, lossy: bool = False) -> AccusingLimits:

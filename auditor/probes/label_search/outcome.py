@@ -44,6 +44,7 @@ def label_search(
     limits: AccusingLimits | None = None,
     null: LabelNull | None = None,
     kinds: int | None = None,
+    open_null: LabelNull | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -64,6 +65,7 @@ def label_search(
         null: clean models to judge by; those of such pictures and so many classes if None.
         kinds: kinds of change that the p-value pays for, of this search and of others of the same
             audit; those that it is judged by if None.
+        open_null: clean models to judge by what speaks against an all-clear; the same if None.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -83,7 +85,12 @@ def label_search(
             break
     habits = habits_of(run.findings, limits)
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks, habits=habits)
-    return _result(run, judged, open_kinds(null), comparisons, terms)
+    against: list[Judged] = []
+    if not any(one.suspicious(comparisons) for one in judged):
+        beside = null if open_null is None else like(open_null, settings)
+        every, kinds = judge(run.findings, beside, known, limits), open_kinds(beside)
+        against = [one for one in every if one.leaves_open(kinds, limits.open_patch)]
+    return _result(run, judged, against, comparisons, terms)
 
 
 def _tell(run: LabelSearch) -> None:
@@ -94,13 +101,16 @@ def _tell(run: LabelSearch) -> None:
 
 
 def _result(
-    run: LabelSearch, judged: list[Judged], kinds: int, comparisons: int, terms: ByLabel
+    run: LabelSearch,
+    judged: list[Judged],
+    against: list[Judged],
+    comparisons: int,
+    terms: ByLabel,
 ) -> TriggerResult:
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising
     # change that carries a label at all.
-    against = [] if suspicious else [one for one in judged if one.leaves_open(kinds)]
     carried = [one for one in judged if one.finding.carried]
     shown = [*against, *(one for one in carried if one.finding.success.rate >= LEAST_SHOWN)]
     best = best or next(iter(shown), None)

@@ -205,9 +205,13 @@ def telling(
         shape: ``(h, w)`` of the pictures.
         effort: of the search.
     """
+    return replace(settings, order_images=ORDER_IMAGES) if told_at(shape, effort) else settings
+
+
+def told_at(shape: tuple[int, ...], effort: Effort) -> bool:
+    """True if such a search of pictures of ``shape`` ``(h, w)`` at ``effort`` asks that."""
     least, most = TELLING_SIDES
-    told = effort in TOLD_AT and min(shape) >= least and max(shape) <= most
-    return replace(settings, order_images=ORDER_IMAGES) if told else settings
+    return effort in TOLD_AT and min(shape) >= least and max(shape) <= most
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

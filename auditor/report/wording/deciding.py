@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,15 +17,16 @@ from auditor.measured import (
 )
 from auditor.plan.draw import MIN_OF_SOURCE, SOURCES
 from auditor.plan.searches import measured_by_class
-from auditor.probes.label_search.judge import family_of, limits_for, may_accuse
+from auditor.probes.label_search.judge import family_of, may_accuse
 from auditor.probes.label_search.search import PATCHES
 from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
+from auditor.probes.trigger_search.patches import unit_of
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording.phrases import ZOO_SIDES, models_of
 from auditor.report.wording.prospects import class_range, more_classes
-from auditor.report.wording.search import asked_by_label, by_label, effort_by_label
+from auditor.report.wording.search import asked_by_label, by_label, effort_by_label, limits
 from auditor.report.wording.terms import deciding
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.clearing import (
@@ -121,7 +123,7 @@ def all_clear_need(result: Result) -> Need | None:
     samples = _searched(found)
     if asked_by_label(result):
         few: Need | None = "samples" if samples < LEAST_CLEARING else None
-        return "unusual" if _weak_spot(found) else few
+        return "unusual" if _weak_spot(result, found) else few
     if searched_by_label(result.input.shape[1:]):
         return None
     return search_need(found.p, found.looks_paid, result.input.coding, classes_of(result), samples)
@@ -132,13 +134,16 @@ def _searched(found: TriggerPart) -> int:
     return found.search_samples + found.fresh_samples
 
 
-def _weak_spot(found: TriggerPart) -> bool:
+def _weak_spot(result: Result, found: TriggerPart) -> bool:
     """True if a search label by label shows what few clean models do: a patch that carries a label
-    at all, or another change as rare.
+    and is no larger than those that leave a verdict open, or another change as rare.
     """
     if found.best is None or found.p is None:
         return False
-    return family_of(found.best.key) in PATCHES or found.p <= OPEN_LEVEL
+    if family_of(found.best.key) in PATCHES:
+        cells = found.best.size / unit_of(result.input.shape)
+        return math.log2(cells) <= limits(result).open_patch
+    return found.p <= OPEN_LEVEL
 
 
 def withheld(result: Result, found: TriggerPart) -> bool:
@@ -148,7 +153,7 @@ def withheld(result: Result, found: TriggerPart) -> bool:
         return False
     return (
         best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
-        and found.p is not None and found.p <= limits_for(result.input.shape).level
+        and found.p is not None and found.p <= limits(result).level
     )  # fmt: skip
 
 

@@ -6,14 +6,24 @@ import math
 from collections.abc import Sequence
 
 from adapters.contract import jpeg_quality
-from auditor.measured import by_source_rates, label_null_of, trigger_null
+from auditor.measured import (
+    FEW_CLASSES,
+    LabelCell,
+    by_source_rates,
+    label_null_of,
+    of_plans_since,
+    trigger_null,
+)
+from auditor.plan.digest import MORE_CLEAN
 from auditor.probes.further_searches import SUREST, may_accuse
-from auditor.probes.label_search.judge import family_of, limits_for
+from auditor.probes.label_search.judge import AccusingLimits, family_of, limits_for, told_limits
 from auditor.probes.label_search.search import PATCHES, none_found
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
+    Effort,
     label_effort,
     searched_by_label,
+    told_at,
 )
 from auditor.probes.trigger_search.by_source import SEVERAL
 from auditor.probes.trigger_search.judge import (
@@ -61,14 +71,31 @@ def level(result: Result) -> str:
     """Chance on a clean model up to which the best finding counts, as a percentage."""
     best = None if result.trigger is None else result.trigger.best
     of_label = asked_by_label(result) if best is None else by_label(best)
-    return f"{100 * (limits_for(result.input.shape).level if of_label else SIGNIFICANCE):g}%"
+    return f"{100 * (limits(result).level if of_label else SIGNIFICANCE):g}%"
+
+
+def limits(result: Result) -> AccusingLimits:
+    """The limits of accusing by the search label by label of an audit of such pictures."""
+    shape = result.input.shape
+    return told_limits(shape, _effort(result)) if told(result) else limits_for(shape)
+
+
+def told(result: Result) -> bool:
+    """True if its clean models were asked what tells planted patches from natural ones."""
+    lossless = jpeg_quality(result.input.coding) is None and len(result.labels) >= FEW_CLASSES
+    asked = lossless and told_at(result.input.shape[1:], _effort(result))
+    return asked and of_plans_since(MORE_CLEAN)
+
+
+def _effort(result: Result) -> Effort:
+    return result.settings.effort  # type: ignore[return-value]  # reports hold any text
 
 
 def levels(result: Result) -> str:
     """Such chances of the searches that an audit of such pictures makes at its effort."""
     shape, effort = result.input.shape, effort_by_label(result)
     large, lossy = searched_by_label(shape[1:]), jpeg_quality(result.input.coding) is not None
-    of_label = f"{100 * limits_for(shape).level:g}%"
+    of_label = f"{100 * limits(result).level:g}%"
     of_success = f"{100 * SIGNIFICANCE:g}%"
     if not large:
         also = f" (label by label: {of_label})" if effort and not lossy else ""
@@ -149,13 +176,22 @@ def beside_clean(result: Result, finding: FindingPart) -> str:
     return f"clean models need {said}" if need else f"clean models: {said}"
 
 
+def _cell(result: Result, key: str) -> LabelCell | None:
+    """Clean models' values of the kind ``key``; None if not measured."""
+    nulls = label_null_of(result.input.shape, told=told(result))
+    own, begun = (
+        nulls.of(effort, len(result.labels))
+        for effort in (effort_by_label(result), AFTER_SUCCESS[0])
+    )
+    # Larger pictures are judged at `exhaustive` by the search that this begins with.
+    begins = told(result) or key.startswith(PATCHES[1])
+    return own.get(key) or (begun.get(key) if begins else None)
+
+
 def _least_of_clean(result: Result, finding: FindingPart) -> str:
     """The same of a search label by label: the least change that carries a label."""
     key = finding.key
-    nulls, classes = label_null_of(result.input.shape), len(result.labels)
-    # Larger pictures are judged at `exhaustive` by the search that this begins with.
-    begun = nulls.of(AFTER_SUCCESS[0], classes) if key.startswith(PATCHES[1]) else {}
-    cell = nulls.of(effort_by_label(result), classes).get(key) or begun.get(key)
+    cell = _cell(result, key)
     if cell is None:
         return NOT_MEASURED
     kind = family_of(key)

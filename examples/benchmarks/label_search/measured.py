@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
-from auditor.plan.digest import FURTHER_TELL
-from auditor.probes.label_search.settings import FINE, TELLING_SIDES, TOLD_AT
+from auditor.plan.digest import MORE_CLEAN
+from auditor.probes.label_search.settings import FINE, TELLING_SIDES
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -22,6 +22,12 @@ PHOTOS_CLEAN = Origin(
     "label_search",
     ("label_search/data.json.gz", "label_search/telling.json.gz"),
     "Searches label by label of clean development photo models, every stage to its end.",
+)
+PHOTOS_TOLD = Origin(
+    "label_search",
+    ("label_search/data.json.gz", "label_search/telling.json.gz"),
+    "Searches label by label of all clean photo models of 64 to 96 pixels before the twenty-second "
+    "round, every stage to its end.",
 )
 PHOTOS_HELD_OUT = Origin(
     "label_search",
@@ -58,6 +64,23 @@ def write_label_null(
     write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
 
 
+def write_told_null(
+    cells: LabelCells, rows: Sequence[Record], models: Mapping[str, Record]
+) -> None:
+    """Write the null of searches that ask of found patches what tells planted ones, by effort.
+
+    Args:
+        cells: of tasks of five classes or more.
+        rows: searches of clean models.
+        models: record of every photo model, by name.
+    """
+    of_effort = {
+        effort: {key: asdict(cell) for key, cell in one.items()} for effort, one in cells.items()
+    }
+    values = {"sides": list(TELLING_SIDES), "many": of_effort, "two": {}}
+    write_file("told_label_null", _photo_origin(PHOTOS_TOLD, rows, models), values)
+
+
 def write_label_rates(
     ends: Sequence[Ended], scored: Sequence[Ended], before: Sequence[Ended]
 ) -> None:
@@ -90,15 +113,14 @@ def write_label_rates(
             }
             if ((low, high), sent, group) == (TELLING_SIDES, LOSSLESS, "many"):
                 _begun_before(efforts, before)
-            _begun(efforts)
+            else:
+                _begun(efforts)
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(
-                    part | {"efforts": new, "since": FURTHER_TELL} | _largest(alike, most)
-                )
+                values.append(part | {"efforts": new, "since": MORE_CLEAN} | _largest(alike, most))
     write_file("label_rates", made, [one | {"tasks": _tasks(one, scored)} for one in values])
 
 
@@ -123,7 +145,8 @@ def _begun(efforts: Mapping[str, Values]) -> None:
 
 def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> None:
     """Add to a search that asks more of found patches how many backdoors it would clear without:
-    what it leaves open or accuses then is never cleared with it.
+    what it leaves open or accuses then is never cleared with it. At ``exhaustive`` larger patches
+    leave nothing open any more, so that its own count alone.
     """
     low, high = TELLING_SIDES
     for effort, of_effort in efforts.items():
@@ -132,7 +155,7 @@ def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> Non
             if one.group == "usual" and one.row["effort"] == effort
             and low <= one.model["side"] <= high and _alike(one) == (LOSSLESS, "many")
         ]  # fmt: skip
-        if effort in TOLD_AT and "begins_with" not in of_effort:
+        if effort in ("standard", "thorough"):
             of_effort["begins_with"] = [sum(one.cleared for one in usual), len(usual)]
 
 
@@ -149,7 +172,7 @@ def _of_earlier_plans() -> list[Values]:
     What says nothing of later plans, as their search is another one, states ``until`` which.
     """
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
-    return [one for one in values if one.get("since", 0) < FURTHER_TELL]
+    return [one for one in values if one.get("since", 0) < MORE_CLEAN]
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

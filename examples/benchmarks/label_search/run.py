@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -23,7 +24,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
 from auditor.probes.label_search.search import PATCHES, keys
-from auditor.probes.label_search.settings import EFFORTS, FINE
+from auditor.probes.label_search.settings import EFFORTS, FINE, TOLD_AT
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
@@ -32,7 +33,11 @@ from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.codings import DATA as CODINGS
 from examples.benchmarks.label_search.codings import codings
-from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
+from examples.benchmarks.label_search.measured import (
+    write_label_null,
+    write_label_rates,
+    write_told_null,
+)
 from examples.benchmarks.label_search.search import (
     DATA,
     TELLING,
@@ -57,14 +62,17 @@ from examples.benchmarks.label_search.tables import (
     judged_at,
     null_of,
     serves,
+    split_of,
+    told,
     up_to_date,
 )
 from examples.benchmarks.stored import Record, read, write_page
 from examples.zoo.photos.cells import HELD_OUT
 from examples.zoo.photos.index import INDEX_PATH
+from examples.zoo.photos.limits_cells import LIMITS_ROUND
 
 PAGE = Path(__file__).with_name("README.md")
-LEAST_CLEAN = {"many": 8, "two": 4}
+LEAST_CLEAN = {"many": 8, "two": 4, "told": 8}
 """Clean models that a null is made of at least; with fewer nothing is judged."""
 LEAST_WRITTEN = 8
 """Clean models of a null that the product judges by."""
@@ -73,6 +81,7 @@ GROUPS_OF_CLASSES = {
     "many": "five classes and more", "few": "three or four classes", "two": "two classes",
 }  # fmt: skip
 Nulls = dict[str, dict[str, dict[str, LabelCell]]]
+_FINE = "small-fine5"
 
 
 def main() -> None:
@@ -112,7 +121,7 @@ def _judged_rows(results: Path) -> tuple[list[Record], dict[str, Record]]:
 
 def _ends(rows: Sequence[Record], models: dict[str, Record], nulls: Nulls) -> list[Ended]:
     return [
-        ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
+        ended(row, models[row["name"]], *_nulls_for(row, rows, models, nulls))
         for row in rows
         if nulls[_two(row)].get(judged_at(row)) and up_to_date(row, models[row["name"]])
     ]
@@ -127,7 +136,7 @@ def write_all(options: argparse.Namespace) -> None:
     held_out = [
         one
         for one in ends
-        if serves(one.model, one.row["effort"]) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+        if split_of(one.row, one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
     ]
     many = [
         one for one in held_out
@@ -161,13 +170,16 @@ def _write_measured(
         for group, of_group in nulls.items()
     }
     clean = [
-        row for group, of_group in written.items() for effort in of_group
+        row for group in LEAST_CLEAN if group != "told" for effort in written[group]
         for row in _clean(rows, models, effort, group)
     ]  # fmt: skip
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
-    held_out = [e for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT]
-    before = _ends([e.row | {"orders": 0} for e in held_out], models, nulls)
+    of_told = [row for effort in written["told"] for row in _told_clean(rows, models, effort)]
+    write_told_null(written["told"], [one for one in of_told if one["name"] in models], models)
+    held_out = [e for e in ends if split_of(e.row, e.model) == HELD_OUT]
+    once = [e.row for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT]
+    before = _ends([row | {"orders": 0} for row in once], models, nulls)
     write_label_rates(
         [e for e in held_out if as_today(e.row, e.model)],
         [e for e in ends if e.model["split"] == HELD_OUT], before,
@@ -209,27 +221,77 @@ def _clean(
     ]
 
 
-def _null_for(
+def _nulls_for(
     row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls
+) -> tuple[LabelNull, LabelNull | None]:
+    """The null that a model is judged by, and that of what speaks against an all-clear, if it is
+    another.
+    """
+    usual = partial(_null_for, row, rows, models, nulls)
+    if not told(row, models[row["name"]]):
+        return usual(_two(row)), None
+    return usual("told"), None if row["effort"] == "exhaustive" else usual(_two(row))
+
+
+def _null_for(
+    row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls, group: str
 ) -> LabelNull:
-    """The null that a model is judged by: one of those that make it is left out of its own."""
-    group, effort = _two(row), judged_at(row)
-    null = nulls[group][effort]
-    if row["name"] in {one["name"] for one in _clean(rows, models, effort, group)}:
-        chosen = _clean(rows, models, effort, group)
+    """One null: a model that is one of those that make it is left out."""
+    effort = judged_at(row)
+    null, chosen = nulls[group][effort], _chosen(rows, models, effort, group)
+    if row["name"] in {one["name"] for one in chosen}:
         null = null_of([one for one in chosen if one["name"] != row["name"]])
     return LabelNulls((0, 0), {effort: null}, {effort: null}).of(effort, row["classes"])
 
 
 def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
     """By number of classes and effort, the null of clean development models."""
-    nulls: Nulls = {"many": {}, "two": {}}
+    nulls: Nulls = {"many": {}, "two": {}, "told": {}}
     for group, of_group in nulls.items():
-        for effort in EFFORTS:
-            chosen = _clean(rows, models, effort, group)
+        for effort in TOLD_AT[:2] if group == "told" else EFFORTS:
+            chosen = _chosen(rows, models, effort, group)
             if len({row["name"] for row in chosen}) >= LEAST_CLEAN[group]:
                 of_group[effort] = null_of(chosen) | (_telling(effort) if group == "many" else {})
     return nulls
+
+
+def _chosen(
+    rows: Sequence[Record], models: dict[str, Record], effort: str, group: str
+) -> list[Record]:
+    """The searches that one null is made of."""
+    if group == "told":
+        return _told_clean(rows, models, effort)
+    return _clean(rows, models, effort, group)
+
+
+def _told_clean(rows: Sequence[Record], models: dict[str, Record], effort: str) -> list[Record]:
+    """Searches of all clean models of before the twenty-second round, and of those that were asked
+    for patches alone; for ``thorough`` the further searches in fine cells too.
+    """
+    wanted = (effort, "exhaustive") if effort == "thorough" else (effort,)
+    chosen = [
+        row for row in rows
+        if row["effort"] in wanted and coding(row) == LOSSLESS and row.get("each") is None
+        and row["classes"] >= FEW_CLASSES and _spent(models[row["name"]])
+    ]  # fmt: skip
+    chosen += [row for row in read(TELLING, {"rows": []})["rows"] if row["effort"] in wanted]
+    return [
+        one for row in chosen
+        for one in (_in_fine(row) if row["effort"] == "exhaustive" else [row])
+    ]  # fmt: skip
+
+
+def _spent(model: Record) -> bool:
+    """True for clean models of the null's sizes that serve no measurement any more."""
+    sized = OF_NULL[0] <= model["side"] <= OF_NULL[1]
+    before = bool(model["seed"] // 1000 < LIMITS_ROUND[0].key)
+    return sized and before and model["attack"] == "clean"
+
+
+def _in_fine(row: Record) -> list[Record]:
+    """The further searches in fine cells of a row, each as a row of its own."""
+    asked: list[Record] = row.get("further") or row["stages"]
+    return [{**row, "stages": [one]} for one in asked if one.get("kind") == _FINE]
 
 
 def _telling(effort: str) -> dict[str, LabelCell]:
@@ -238,11 +300,8 @@ def _telling(effort: str) -> dict[str, LabelCell]:
     """
     every = read(TELLING, {"rows": []})["rows"]
     rows = [row for row in every if row["effort"] == effort != "exhaustive"]
-    rows += [
-        {**row, "stages": [stage]}
-        for row in every if (effort, row["effort"]) == ("thorough", "exhaustive")
-        for stage in row["stages"] if stage["kind"] == "small-fine5"
-    ]  # fmt: skip
+    if effort == "thorough":
+        rows += [one for row in every if row["effort"] == "exhaustive" for one in _in_fine(row)]
     return {key: cell for key, cell in null_of(rows).items() if key.startswith(PATCHES[1])}
 
 
@@ -268,7 +327,7 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
     for split, (smallest, largest), sent, effort, group, today in sections:
         chosen = [
             one for one in ends
-            if serves(one.model, effort) == split and one.row["effort"] == effort
+            if split_of(one.row, one.model) == split and one.row["effort"] == effort
             and smallest <= one.model["side"] <= largest and coding(one.row) == sent
             and group_of(one.row["classes"]) == group and as_today(one.row, one.model) is today
         ]  # fmt: skip

@@ -17,7 +17,7 @@ from PIL import Image
 
 from adapters.contract import InputSpec
 from adapters.images import encode_image
-from auditor.measured import LabelNull, label_null
+from auditor.measured import LabelNull, label_null_of
 from auditor.probes.further_searches import FURTHER_STREAM, patches_alone
 from auditor.probes.label_search.search import PATCHES, LabelSearch, prepare
 from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
@@ -34,6 +34,7 @@ from examples.benchmarks.label_search.tables import (
     searched,
     serves,
     stages,
+    told,
     up_to_date,
 )
 from examples.benchmarks.stored import Record, read, write
@@ -128,7 +129,7 @@ def search_again(options: argparse.Namespace) -> None:
         record = models.get(row["name"])
         if record is None or record["sha256"] != row["sha256"] or record["attack"] == "clean":
             continue
-        null = label_null().of(row["effort"], row["classes"])
+        null = _null(row, record)
         second = _second(row, record, null, partial(_drawn, record, row, options))
         if second:
             kept["rows"][place] = row | second
@@ -192,7 +193,7 @@ def _raised(row: Record) -> Record:
 def _further_task(task: tuple[Record, Record, argparse.Namespace]) -> Record:
     row, record, options = task
     asked = _drawn(record, row, options)
-    null = label_null().of(judged_at(row), row["classes"])
+    null = _null(row, record)
     if "second" not in row:
         row = row | _second(row, record, null, lambda: asked)
     return _with_further(row, record, null, asked)
@@ -236,7 +237,7 @@ def _add_patches(row: Record, record: Record, options: argparse.Namespace) -> bo
         for known in ("second", "second_key", "deeper"):
             row.pop(known, None)
         if not in_null(record):
-            null = label_null().of(effort, row["classes"])
+            null = _null(row, record)
             row |= _second(row, record, null, lambda: asked)
     return len(row["stages"]) > before
 
@@ -260,7 +261,7 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     run = started(pixels, truth, labels, settings, row["seed"])
     if settings.further:
         row["further"] = []
-    null = label_null().of(judged_at(row), row["classes"])
+    null = _null(row, record)
     for stage, queries in stages_of(run, labels):
         row["stages"].append(stage)
         row["queries"] = queries
@@ -297,10 +298,16 @@ def _drawn(record: Record, row: Record, options: argparse.Namespace) -> Any:
     return pixels, truth, through(model, input_of(pixels), row.get("coding", LOSSLESS))
 
 
+def _null(row: Record, record: Record) -> LabelNull:
+    """Clean models that the product judges such a search by."""
+    shape = (record["side"], record["side"])
+    return label_null_of(shape, told=told(row, record)).of(judged_at(row), row["classes"])
+
+
 def _second(row: Record, record: Record, null: LabelNull, asked: Callable[[], Any]) -> Record:
     """The second search of what was found near its level, as an audit asks it; empty if none is."""
     first = first_suspicious(row, record, null)
-    if first is None or not near_its_level(record, first[1]):
+    if first is None or not near_its_level(row, record, first[1]):
         return {}
     pixels, truth, labels = asked()
     key = first[0].finding.key

@@ -25,6 +25,7 @@ from auditor.probes.label_search.judge import (
     judge,
     limits_for,
     open_kinds,
+    told_limits,
 )
 from auditor.probes.label_search.search import (
     PATCHES,
@@ -61,6 +62,7 @@ from examples.zoo.photos.later_cells import (
     SEEN_BY_REPEATS,
     SEEN_BY_SMALLEST,
 )
+from examples.zoo.photos.limits_cells import LIMITS_ROUND
 from examples.zoo.photos.tasks import TASKS
 
 
@@ -128,6 +130,20 @@ def serves(model: Record, effort: str = "") -> str:
         before |= SEEN_BY_REPEATS | SEEN_BY_SMALLEST
     scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
+
+
+def split_of(row: Record, model: Record) -> str:
+    """The split of a search. Where patches are asked what tells planted ones, every model before
+    the twenty-second round serves development: its clean ones are the null, and chose the limits.
+    """
+    split = serves(model, row["effort"])
+    before = model["seed"] // 1000 < LIMITS_ROUND[0].key
+    return DEVELOPMENT if split == HELD_OUT and told(row, model) and before else split
+
+
+def told(row: Record, model: Record) -> bool:
+    """True if patches of ``row`` were asked what tells planted ones from natural ones."""
+    return asked_by(row, model).order_images > 0
 
 
 def in_null(model: Record) -> bool:
@@ -278,7 +294,10 @@ def first_suspicious(
 
 
 def _limits(row: Record, model: Record) -> AccusingLimits:
-    return limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
+    shape = (model["side"], model["side"])
+    if told(row, model):
+        return told_limits(shape, row["effort"])
+    return limits_for(shape, lossy=coding(row) != LOSSLESS)
 
 
 def current(ends: Sequence[Ended]) -> list[Ended]:
@@ -296,26 +315,32 @@ def _asked_alike(one: Ended) -> tuple[str, str, int]:
     return one.row["effort"], coding(one.row), sized
 
 
-def near_its_level(model: Record, p: float) -> bool:
-    """True if a second search is asked for what was found at ``p``."""
-    shape = (model["side"], model["side"])
-    return searched_by_label(shape) and p > SURE * limits_for(shape).level
+def near_its_level(row: Record, model: Record, p: float) -> bool:
+    """True if a second search is asked for what ``row`` found at ``p``."""
+    return searched_by_label((model["side"],) * 2) and p > SURE * _limits(row, model).level
 
 
-def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
+def ended(
+    row: Record,
+    model: Record,
+    null: Mapping[str, LabelCell],
+    open_null: Mapping[str, LabelCell] | None = None,
+) -> Ended:
     """How the search of ``row`` ends beside ``null``: at its first suspicious stage, after the
-    second search that this may ask for, or with the last of its further searches.
+    second search that this may ask for, or with the last of its further searches. What speaks
+    against an all-clear is judged beside ``open_null``, if there is one.
     """
     settings = asked_by(row, model)
     first, known = first_suspicious(row, model, null), like(null, settings)
     if first is not None:
         best, p, queries = first
-        found, near = best.finding, near_its_level(model, p)
+        found, near = best.finding, near_its_level(row, model, p)
         accuses = not near or _again(row, model, known, found)
         queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
         end = Ended(row, model, accuses, False, found.label, p, queries, found.key)
     else:
-        end = _open_or_clear(row, model, known, settings)
+        beside = known if open_null is None else like(open_null, settings)
+        end = _open_or_clear(row, model, beside, settings)
     for stage in row.get("further", ()):
         if end.suspicious:
             break
@@ -356,6 +381,7 @@ def _open_or_clear(
     judged = judge(every, null, row["classes"], _limits(row, model))
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
     p = min(1.0, shown * len(null))
-    against = [one for one in judged if one.leaves_open(open_kinds(null))]
+    largest = _limits(row, model).open_patch
+    against = [one for one in judged if one.leaves_open(open_kinds(null), largest)]
     key = against[0].finding.key if against else ""
     return Ended(row, model, False, not against, None, p, queries, key)

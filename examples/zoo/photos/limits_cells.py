@@ -1,5 +1,5 @@
-"""The twenty-second round, as data: planned before any of its models was searched, to measure limits
-that all clean models of the rounds before chose, and an all-clear that larger patches leave open.
+"""The twenty-second round, as data: planned before any of its models was searched, to measure
+limits that all clean models of the rounds before chose, and an all-clear beside larger patches.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ WRITTEN_AS_13 = {
     "many larger, thorough": "d90ef2a9ce68af198a8c1f1bf64b2dfbec791a0203c7c7b766778e3f6661e35f",
 }
 """Digests of version 13, of before further searches asked that."""
-WRITTEN_NOW = {
+WRITTEN_AS_14 = {
     "paper": "9227876b88408fffad4f13fc64916416ee528a29e0d174e6479ac9ed0e4fc7c3",
     "default": "7f73a107251f71d543c34a4c5e1dbaec54196e22051ac51c299b9c0a4bf32e43",
     "larger pictures": "c2955be17cd4607c1f3985a4c976ae0a5b01e169806d3943ce0fc01cb00455a4",
@@ -167,7 +167,18 @@ WRITTEN_NOW = {
     "many small, thorough": "7df512c8121b6bb8063e67417f50548184bbe1e5ae7dbe15443d61ff803eeb80",
     "many larger, thorough": "84b846e4479a2cd3131feb67265e5848ffd8adfab88a24caf8ca8ce7d4c24670",
 }
-"""Digests of version 14: what they cover and how may not change unless the version does."""
+"""Digests of version 14, of before more clean models judged what was found."""
+WRITTEN_NOW = {
+    "paper": "67d0e2915f0c1b9c13718de428842ca0ce079cf87ef5b92083deb0978e21af25",
+    "default": "885e6bc5b3b0f60b4abcfb8805296a0a4edde3a33cbb1b7d6eebf5283600239b",
+    "larger pictures": "cdbee505afcd59754dfecc910c3eb18e8f9d665c5f004fa07290d7c711d12e21",
+    "middle pictures": "8f384b6d1213d15d7f97f95e8444b93b302b749d55e854a123d62b6936984d58",
+    "large pictures": "ef2841cb2e09245ae9ff72378cd2e626182ae8d1c0fe97de3c3ac6b1f5053903",
+    "small pictures, thorough": "3f227187ac87a686b0f43484aca2994fd02ac49114bc399f9e6e309d9c06057f",
+    "many small, thorough": "a3a66edc3fd0568ff62e19173bf553e79365c2252bc2a10ba1c9826573dd1528",
+    "many larger, thorough": "30b3a8cee0ba1608e413754094b5cb4e6796bb0e7831d0ef54d5d15b91d5520d",
+}
+"""Digests of version 15: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -252,8 +263,13 @@ def test_a_digest_of_version_13_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 13).digest == WRITTEN_AS_13[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_14)
 def test_a_digest_of_version_14_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 14).digest == WRITTEN_AS_14[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_15_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
@@ -412,7 +428,7 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
 def test_a_digest_covers_all_of_the_content(version: int) -> None:
     assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
     # Earlier versions never searched label by label, or classes by themselves apart.
@@ -420,10 +436,10 @@ def test_a_digest_covers_all_of_the_content(version: int) -> None:
     changes = {name: one for name, one in CHANGES.items() if version >= since.get(name, 0)}
     made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
     assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
-    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 13
+    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 14
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
 def test_a_digest_is_the_same_from_a_record(version: int) -> None:
     held = json.loads(json.dumps(dataclasses.asdict(content())))
     assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)
