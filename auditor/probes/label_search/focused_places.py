@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from auditor.probes.trigger_search.patches import Patch, Place, draw_pattern, enlarge
 from auditor.probes.trigger_search.placed_patch_search import PlacedPatchSearch, Tally
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
@@ -37,7 +35,7 @@ class FocusedPlaces(PlacedPatchSearch):
         room = min(1, self.cells - 1) * self.unit
         self.window = self.cells * self.unit - room
         # Every patch covers the corner of one window in each direction.
-        rows, columns = (np.arange(0, length - self.window + 1, room) for length in (height, width))
+        rows, columns = (range(0, length - self.window + 1, room) for length in (height, width))
         self.tally = Tally(rows, columns)
         self.near: list[Place] = []
 

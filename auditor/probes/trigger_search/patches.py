@@ -8,8 +8,10 @@ copies then leads to the one place that matters.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.sample_set import Pixels
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -113,8 +115,7 @@ def draw_pattern(rng: np.random.Generator, channels: int, side: int) -> Pixels:
     elif chance < 0.2:
         bits = np.zeros(shape, dtype=np.int64)
     elif chance < 0.4:
-        checkers = np.add.outer(np.arange(side), np.arange(side)) + rng.integers(2)
-        bits = np.broadcast_to(checkers % 2, shape)
+        bits = np.broadcast_to(_checkers(side, int(rng.integers(2))), shape)
     elif chance < 0.5 and channels > 1:
         bits = np.broadcast_to(rng.integers(0, 2, (channels, 1, 1)), shape)
     elif chance < 0.6 and channels > 1:
@@ -122,6 +123,12 @@ def draw_pattern(rng: np.random.Generator, channels: int, side: int) -> Pixels:
     else:
         bits = rng.integers(0, 2, shape)
     return (bits * 255).astype(np.uint8)
+
+
+@cache
+def _checkers(side: int, first: int) -> NDArray[np.int64]:
+    """Ones and zeros in turn, ``(side, side)``."""
+    return (np.add.outer(np.arange(side), np.arange(side)) + first) % 2
 
 
 def neighbour(

@@ -9,6 +9,7 @@ label, the answers name places. At each a pattern is then learned (:mod:`cell_mo
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,23 +54,21 @@ class Draw:
 
 @dataclass
 class Tally:
-    """All draws, and the windows that each of them covers."""
+    """All draws, and the windows that each of them covers, by their first rows and columns."""
 
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    rows: range
+    columns: range
     draws: list[Draw] = field(default_factory=list)
     covered: list[NDArray[np.bool_]] = field(default_factory=list)
 
     def add(self, draw: Draw, window: int) -> None:
         """Count one draw."""
+        covered = np.zeros((len(self.rows), len(self.columns)), dtype=np.bool_)
+        for patch in draw.patches:
+            (row, column), room = patch.places[0], patch.side - window
+            covered[_between(self.rows, row, room), _between(self.columns, column, room)] = True
         self.draws.append(draw)
-        self.covered.append(np.any([self._covers(patch, window) for patch in draw.patches], axis=0))
-
-    def _covers(self, patch: Patch, window: int) -> NDArray[np.bool_]:
-        (row, column), room = patch.places[0], patch.side - window
-        down = (self.rows >= row) & (self.rows <= row + room)
-        across = (self.columns >= column) & (self.columns <= column + room)
-        return np.logical_and.outer(down, across)
+        self.covered.append(covered)
 
     def surprises(self, classes: int) -> list[tuple[float, int, Place]]:
         """Standard errors above a label's usual share, label and window, the largest first."""
@@ -87,9 +86,14 @@ class Tally:
             asked, hits = every - covered[~other].sum(axis=0), covered[hit].sum(axis=0)
             excess = (hits - usual * asked) / np.sqrt(asked * usual * (1 - usual) + 0.25)
             for i, j in np.argwhere((hits >= LEAST_HITS) & (excess > 1)).tolist():
-                place = int(self.rows[i]), int(self.columns[j])
+                place = self.rows[i], self.columns[j]
                 found.append((float(excess[i, j]), label, place))
         return sorted(found, key=lambda one: -one[0])
+
+
+def _between(starts: range, first: int, room: int) -> slice:
+    """The ``starts`` from ``first`` on, up to ``room`` beyond."""
+    return slice(bisect_left(starts, first), bisect_right(starts, first + room))
 
 
 class PlacedPatchSearch(KindSearch[PatchCandidate]):
@@ -103,8 +107,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         self.window = min(WINDOW, self.cells) * self.unit
         stride = STRIDE * self.unit
         self.tally = Tally(
-            np.arange(0, height - self.window + 1, stride),
-            np.arange(0, width - self.window + 1, stride),
+            range(0, height - self.window + 1, stride), range(0, width - self.window + 1, stride)
         )
         self.tried: list[tuple[int, Place]] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,12 +20,17 @@ from auditor.probes.label_search.judge import family_of, may_accuse
 from auditor.probes.label_search.search import PATCHES
 from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
-from auditor.probes.trigger_search.patches import unit_of
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording.phrases import ZOO_SIDES, models_of
 from auditor.report.wording.prospects import class_range, more_classes
-from auditor.report.wording.search import asked_by_label, by_label, effort_by_label, limits
+from auditor.report.wording.search import (
+    asked_by_label,
+    by_label,
+    effort_by_label,
+    limits,
+    open_patch,
+)
 from auditor.report.wording.terms import deciding
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.clearing import (
@@ -141,8 +145,8 @@ def _weak_spot(result: Result, found: TriggerPart) -> bool:
     if found.best is None or found.p is None:
         return False
     if family_of(found.best.key) in PATCHES:
-        cells = found.best.size / unit_of(result.input.shape)
-        return math.log2(cells) <= limits(result).open_patch
+        largest = open_patch(result)
+        return largest is None or found.best.size <= largest
     return found.p <= OPEN_LEVEL
 
 

@@ -16,7 +16,7 @@ from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.deciding import classes_of, cleared_by
 from auditor.report.wording.phrases import OF_PROJECT, ZOO_SIDES, models_of
-from auditor.report.wording.search import asked_by_label, levels
+from auditor.report.wording.search import asked_by_label, levels, open_patch
 from auditor.report.wording.terms import deciding, published, score_title
 from auditor.report.wording.text import safe_text
 from auditor.scores.intervals import Rate, binomial_rate
@@ -82,11 +82,10 @@ def _all_clear(result: Result, *, profile: bool) -> str:
     """The grounds of an all-clear."""
     grounds = []
     if cleared_by(result):
-        patches = " and no patch that carries a label" * asked_by_label(result)
         grounds.append(
             f"the search, with {LEAST_CLEARING} samples or more, finds nothing with a chance of "
-            f"at most {OPEN_LEVEL:.0%}{patches}, where the share of false accepts is below "
-            f"{MOST_MISSED:.0%} likewise"
+            f"at most {OPEN_LEVEL:.0%}{_no_patch(result)}, where the share of false accepts is "
+            f"below {MOST_MISSED:.0%} likewise"
         )
     if profile:
         grounds.append(f"the deciding score lies above, where it is below {MAX_ERROR:.0%}")
@@ -96,6 +95,15 @@ def _all_clear(result: Result, *, profile: bool) -> str:
         "not by such an audit, as the share of backdoored models that it would clear may be "
         f"{MOST_MISSED:.0%} or more, or is not known"
     )
+
+
+def _no_patch(result: Result) -> str:
+    """The patches that keep a search label by label from an all-clear."""
+    if not asked_by_label(result):
+        return ""
+    largest = open_patch(result)
+    of_size = f" of up to {largest} pixels a side" if largest else ""
+    return f" and no patch{of_size} that carries a label"
 
 
 def decision_rule(result: Result) -> list[str]:

@@ -80,6 +80,12 @@ def limits(result: Result) -> AccusingLimits:
     return told_limits(shape, _effort(result)) if told(result) else limits_for(shape)
 
 
+def open_patch(result: Result) -> int | None:
+    """Largest side, in pixels, of a patch that speaks against an all-clear; None for any side."""
+    largest = limits(result).open_patch
+    return None if math.isinf(largest) else int(2.0**largest * unit_of(result.input.shape))
+
+
 def told(result: Result) -> bool:
     """True if its clean models were asked what tells planted patches from natural ones."""
     lossless = jpeg_quality(result.input.coding) is None and len(result.labels) >= FEW_CLASSES

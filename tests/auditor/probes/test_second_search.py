@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import label_null
+from auditor.measured import label_null, told_label_null
 from auditor.plan import adaptive
 from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.further_searches import SUREST, patches_alone
-from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
+from auditor.probes.label_search.judge import limits_for, of_any_label, told_limits, with_waves
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import (
     EFFORTS,
@@ -196,6 +196,8 @@ def large(
 
 nulls: list[Any] = []
 """What each search of :func:`ended_with` was given to be judged by."""
+open_nulls: list[Any] = []
+"""By what it judges what speaks against an all-clear, if by other models."""
 kinds: list[int | None] = []
 """The kinds of change that it was told to pay for."""
 
@@ -212,12 +214,14 @@ def ended_with(
     asked: list[tuple[Any, ...]] = []
     nulls.clear()
     kinds.clear()
+    open_nulls.clear()
 
     def search(*given: Any, **limits: Any) -> Any:
         limited = given[8] if given[8:] else limits["limits"]
         asked.append((*given[3:6], limited))
         nulls.append(given[9] if given[9:] else limits["null"])
         kinds.append(given[10] if given[10:] else None)
+        open_nulls.append(limits.get("open_null"))
         yield np.zeros((1, 1, 48, 48), np.float32)
         return results[len(asked) - 1]
 
@@ -301,6 +305,29 @@ def test_earlier_plans_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> Non
     ):
         _, asked = ended_with(monkeypatch, large(version), by_label(p=0.5))
         assert asked[0][3] == limits
+
+
+def test_where_more_is_asked_of_patches_other_models_judge_since_version_15(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, known = replace(SPEC, shape=(1, 72, 72)), told_label_null()
+    efforts: tuple[tuple[Effort, Effort], ...] = (
+        ("standard", "standard"), ("thorough", "thorough"), ("exhaustive", "thorough"),
+    )  # fmt: skip
+    for effort, judged_at in efforts:
+        for version, now in ((PLAN_VERSION, True), (14, False)):
+            plan = large(version, effort=effort, side=72)
+            assert plan.by_label is not None
+            searches = 1 + len(plan.by_label.further)
+            _, asked = ended_with(monkeypatch, plan, *(NOISY,) * searches, spec=spec)
+            told, usual = told_limits(spec.shape, effort), limits_for(spec.shape)
+            assert asked[0][3] == (told if now else usual)
+            before = None if effort != "exhaustive" else label_null().of("thorough", 5)
+            assert nulls == [known.of(judged_at, 5) if now else before] * searches
+            # At `exhaustive` alone they judge what speaks against an all-clear, too.
+            apart = now and effort != "exhaustive"
+            assert open_nulls[0] == (label_null().of(effort, 5) if apart else None)
+            assert [one[3].open_patch for one in asked] == [asked[0][3].open_patch] * searches
 
 
 KINDS = [

@@ -19,8 +19,10 @@ from auditor.probes.label_search.judge import (
     limits_for,
     of_any_label,
     open_kinds,
+    told_limits,
 )
 from auditor.probes.label_search.search import LabelFinding
+from auditor.probes.label_search.settings import Effort
 from auditor.probes.trigger_search.verify import exact_interval
 
 NULL = {
@@ -83,6 +85,44 @@ def test_such_a_patch_accuses_only_where_no_other_label_has_one_nearly_as_small(
         one = next(one for one in judge(found, NULL, 7) if one.finding is mine)
         assert one.suspicious(len(NULL)) is accuses
         assert one.leaves_open(len(NULL))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told", "before"),
+    [
+        ("small-patch4", 1.32, True, True),
+        ("small-patch4", 1.58, False, True),
+        ("telling-patch4", 2.2, True, False),
+        ("weak-field4", 2.85, True, False),
+        ("weak-field8", 3.2, True, False),
+        ("weak-field4", 3.17, False, False),
+    ],
+)
+def test_limits_are_others_where_more_is_asked_of_patches(
+    key: str, value: float, *, told: bool, before: bool
+) -> None:
+    null = {key: LabelCell(5.2 if key.startswith("weak") else 3.4, 0.1, 170, 3.2, 3.2)}
+    found = [_finding(key, 3, value, 90), _finding(key, 5, 5.0, 2)]
+    accuses = [
+        judge(found, null, 7, limits)[0].suspicious(12)
+        for limits in (told_limits((3, 72, 72), "thorough"), limits_for((3, 72, 72)))
+    ]
+    assert accuses == [told, before]
+
+
+def test_a_larger_patch_speaks_against_no_all_clear_at_exhaustive_where_more_is_asked() -> None:
+    shape = (3, 72, 72)
+    open_at: dict[Effort, float] = {"exhaustive": 1.74, "thorough": 2.4}
+    for effort, open_to in open_at.items():
+        largest = told_limits(shape, effort).open_patch
+        assert _best("small-patch4", open_to, 90).leaves_open(12, largest)
+    largest = told_limits(shape, "exhaustive").open_patch
+    for key in ("small-patch4", "telling-patch4"):
+        larger = _best(key, 1.87, 90)
+        assert larger.leaves_open(12)
+        assert not larger.leaves_open(12, largest)
+    # Other changes count by how rare they are.
+    assert _best("random-noise", -2.0, 88).leaves_open(12, largest)
 
 
 def test_such_a_patch_makes_no_other_change_count_for_less() -> None:

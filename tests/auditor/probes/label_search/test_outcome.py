@@ -63,6 +63,23 @@ def test_a_change_stronger_than_planted_ones_is_a_weakness_and_no_suspicion(
     assert result.by_label.weakness
 
 
+def test_what_speaks_against_an_all_clear_may_be_judged_by_other_models(worlds: MakeWorld) -> None:
+    usual = label_null().of("standard", 5)
+    as_much = {key: replace(cell, mean=cell.mean - 9.0) for key, cell in usual.items()}
+    for null, open_null, open_ in ((as_much, None, False), (as_much, usual, True)):
+        world = worlds("field")
+        samples, classes = world.samples(100)
+        result: TriggerResult = world.drive(
+            label_search(
+                samples, classes, world.spec, SETTINGS, "standard", 1, null=null,
+                open_null=open_null,
+            )
+        )  # fmt: skip
+        assert not result.suspicious
+        assert result.by_label is not None
+        assert result.by_label.weakness is open_
+
+
 def test_few_classes_leave_random_changes_out_and_ask_for_less() -> None:
     null = label_null()
     assert any(key.startswith("random-") for key in null.of("standard", 5))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import small_label_rates, trigger_clearing
+from auditor.measured import of_earlier_search, small_label_rates, trigger_clearing
+from auditor.plan.digest import searched_before
 from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import how_sure, retest, retest_by, vendor_questions
 from auditor.report.wording.formal import (
@@ -166,7 +167,7 @@ def photo(make_report: MakeReport) -> MakeReport:
     return make
 
 
-@pytest.mark.parametrize(("side", "level"), [(64, "0.5%"), (97, "0.1%"), (236, "0.1%")])
+@pytest.mark.parametrize(("side", "level"), [(64, "1%"), (97, "0.1%"), (236, "0.1%")])
 def test_the_rule_of_photographs_is_that_which_is_applied(
     photo: MakeReport, side: int, level: str
 ) -> None:
@@ -210,7 +211,15 @@ def test_a_search_that_clears_no_model_says_so(photo: MakeReport, side: int, eff
 
 def test_the_further_searches_have_a_level_of_their_own(photo: MakeReport) -> None:
     (said, _) = rule_words(result_of(photo(64, "exhaustive")))
-    assert "at most 0.5% (0.01% for the patches of further searches)" in said
+    assert "at most 1% (0.01% for the patches of further searches)" in said
+    # Larger ones speak against no all-clear there, and any does at other efforts.
+    assert "no patch of up to 6 pixels a side that carries a label, where" in said
+    (usual, _) = rule_words(result_of(photo(64, "thorough")))
+    assert "no patch that carries a label, where" in usual
+    with of_earlier_search(**searched_before(14)):
+        (before, _) = rule_words(result_of(photo(64, "exhaustive")))
+    assert "at most 0.5% (0.01%" in before
+    assert "no patch that carries a label, where" in before
 
 
 def test_small_pictures_at_thorough_rest_on_their_first_search_too(photo: MakeReport) -> None:

@@ -58,7 +58,7 @@ def test_a_change_that_no_clean_model_shows(
 ) -> None:
     nothing = LabelCell(none_found("small-patch4"), 0.0, 20, 2.6, none_found("small-patch4"))
     null = LabelNulls((24, 40), {"thorough": {"small-patch4": nothing}}, {})
-    monkeypatch.setattr(module, "label_null_of", lambda _: null)
+    monkeypatch.setattr(module, "label_null_of", lambda _, **__: null)
     assert _clean(report, family="patch", key="small-patch4") == "none had one"
     result = _with(report, key="small-patch4", family="patch")
     assert result.trigger is not None
