@@ -13,6 +13,7 @@ from adapters.errors import MissingExtra, ModelFileError, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
 from adapters.model_files.ranked import first_ranked, in_words, ranked_pair
+from adapters.model_files.whole_numbers import whole_numbers
 from adapters.quoting import one_line
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
@@ -39,11 +40,10 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     source, dtype, dims = _input(asked, file.name)
     output, classes = _output(asked, file)
     pair = _ranked(asked, output, file.wanted.output)
-    signed = np.dtype(source["dtype"]).name == "int8"
+    sent_as = np.dtype(source["dtype"]).name
 
     def infer(batch: NDArray[Any]) -> NDArray[Any]:
-        # A full integer model takes pixels shifted to -128 .. 127.
-        sent = (batch.astype(np.int16) - 128).astype(np.int8) if signed else batch
+        sent = whole_numbers(batch, sent_as) if sent_as == "int8" else batch
         rows = []
         for one in sent:
             asked.set_tensor(source["index"], one[None])

@@ -181,8 +181,8 @@ def _null(
 def _open_null(
     plan: AuditPlan, spec: InputSpec, effort: Effort, classes: NDArray[np.int64]
 ) -> LabelNull | None:
-    """Clean models to judge by what speaks against an all-clear; None for the same. Where nothing
-    else tells how few backdoored models are cleared, no more are than by those of before.
+    """Clean models to judge by what speaks against an all-clear; None for the same. Below
+    ``exhaustive`` those of before do: how few backdoors that clears is known by earlier rounds.
     """
     if not _told(plan) or effort == "exhaustive":
         return None

@@ -23,6 +23,7 @@ from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, T
 from adapters.model_files.file import ModelFile, Wanted
 from adapters.model_files.loaded_model import LoadedModel, ModelFacts
 from adapters.model_files.onnx.signature import (
+    WHOLE_TYPES,
     LabelOutput,
     pick_output,
     read_input,
@@ -30,6 +31,7 @@ from adapters.model_files.onnx.signature import (
     split_inputs,
 )
 from adapters.model_files.ranked import first_ranked
+from adapters.model_files.whole_numbers import whole_numbers
 from adapters.quoting import one_line
 
 DISTRIBUTIONS = (
@@ -85,7 +87,7 @@ def read_session(
     source, constants = split_inputs(session, file, wanted.constants)
     dims, dtype, batch = read_input(source, file)
     said = "".join(f" {name}={value.tolist()}" for name, value in constants.items())
-    started = list(session.get_providers())
+    started, whole = list(session.get_providers()), WHOLE_TYPES.get(source.type)
     facts = ModelFacts(
         dims=dims,
         dtype=dtype,
@@ -104,13 +106,15 @@ def read_session(
             "output": one_line(output.words),
             **({"other_outputs": others} if others else {}),
             **({"constants": said.split()} if constants else {}),
+            **({"input_type": whole} if whole else {}),
             "ignored_metadata": list(stated.ignored),
             **account,
         },
     )
 
     def infer(tensor: NDArray[Any]) -> NDArray[Any]:
-        return _reply(session, output, {source.name: tensor, **constants})
+        sent = whole_numbers(tensor, whole) if whole else tensor
+        return _reply(session, output, {source.name: sent, **constants})
 
     return LoadedModel(infer, facts)
 

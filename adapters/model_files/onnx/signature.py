@@ -26,6 +26,9 @@ INPUT_TYPES = {
 }
 """ONNX input type -> numpy type."""
 
+WHOLE_TYPES = {"tensor(int8)": "int8", "tensor(int32)": "int32", "tensor(int64)": "int64"}
+"""The same of inputs that take 8-bit pixels as other whole numbers."""
+
 _CONSTANTS = {
     **INPUT_TYPES,
     "tensor(bool)": "bool",
@@ -108,8 +111,10 @@ def _constant(source: Any, value: float) -> NDArray[Any]:
 
 
 def read_input(source: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
-    """Axes, numpy type and batch range of the input ``source``, which must be a batch of images."""
-    if source.type not in INPUT_TYPES:
+    """Axes, numpy type and batch range of the input ``source``, which must be a batch of images;
+    one of whole numbers takes pixels.
+    """
+    if source.type not in {*INPUT_TYPES, *WHOLE_TYPES}:
         raise ModelFileError(f"model file {file} takes {source.type}, not an image tensor")
     if len(source.shape) != 4:
         axes = f"takes inputs of {len(source.shape)} axes, not a batch of images"
@@ -120,7 +125,11 @@ def read_input(source: Any, file: str) -> tuple[Dims, str, tuple[int, int | None
     # Some exporters write 0 or -1 for an axis that is open.
     fixed, *rest = (a if isinstance(a, int) and a > 0 else None for a in source.shape)
     dims: Dims = (rest[0], rest[1], rest[2])
-    return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
+    return (
+        dims,
+        INPUT_TYPES.get(source.type, "uint8"),
+        (1, None) if fixed is None else (fixed, fixed),
+    )
 
 
 def pick_output(

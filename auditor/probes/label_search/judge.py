@@ -56,8 +56,8 @@ LEVEL_TOLD = 0.01
 the limits at twice as much."""
 OPEN_PATCH = 1.8
 """Largest patch, in doublings of a cell, that speaks against an all-clear at ``exhaustive``: three
-and a half cells. Six searches find one of up to that in a third of fragile clean models, and some
-patch in most of them; of the planted ones that they miss few are larger."""
+and a half cells. Fragile clean models have larger ones: so 94 of 142 before the twenty-second round
+are cleared instead of 56, and of 122 with a backdoor of a usual attacker nine instead of six."""
 LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing

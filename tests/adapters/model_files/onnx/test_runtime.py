@@ -141,7 +141,7 @@ def test_a_second_required_input_is_refused(onnx_file: Write) -> None:
 
 
 def test_an_input_type_without_images_is_refused(onnx_file: Write) -> None:
-    assert "tensor(int32)" in refusal(ModelFileError, onnx_file(dtype=TensorProto.INT32))
+    assert "tensor(bool)" in refusal(ModelFileError, onnx_file(dtype=TensorProto.BOOL))
 
 
 # Batches and types
@@ -225,6 +225,20 @@ def test_8_bit_inputs_need_image_access(
     assert oracle.input_spec.range_source == "the model takes 8-bit pixels"
     pixels = np.rint(np.clip(batch * 255, 0, 255))
     assert labels.tolist() == reference(pixels).tolist()
+
+
+@pytest.mark.parametrize(("kind", "shift"), [("INT8", 128.0), ("INT32", 0.0), ("INT64", 0.0)])
+def test_an_input_of_other_whole_numbers_takes_pixels(
+    onnx_file: Write, batch: NDArray[Any], reference: Reference, kind: str, shift: float
+) -> None:
+    path = onnx_file(dtype=getattr(TensorProto, kind))
+    assert "image access" in refusal(TargetError, path)
+    labels, oracle = ask(path, batch * 255, access="image")
+    # A full integer model takes pixels shifted to -128 .. 127.
+    pixels = np.rint(np.clip(batch * 255, 0, 255)) - shift
+    assert labels.tolist() == reference(pixels).tolist()
+    assert len(set(labels.tolist())) > 1
+    assert oracle.description["input_type"] == kind.lower()
 
 
 def test_image_access_sends_what_an_upload_would(
