@@ -30,7 +30,7 @@ from examples.benchmarks.label_search.tables import (
     as_today,
     coding,
     fragile,
-    serves,
+    split_of,
 )
 from examples.benchmarks.small_pictures import audits
 from examples.benchmarks.stored import Record, read, write_page
@@ -211,7 +211,7 @@ def _held_out() -> list[Ended]:
     """
     return [
         one for one in all_ends()
-        if serves(one.model, one.row["effort"]) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+        if split_of(one.row, one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
         and coding(one.row) == LOSSLESS and not one.row.get("each")
         and as_today(one.row, one.model)
     ]  # fmt: skip

@@ -333,12 +333,17 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
         ]  # fmt: skip
         if chosen:
             sides = [one.model["side"] for one in chosen]
-            models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
+            models = nulls[_judges(chosen[0])][judged_at(chosen[0].row)]["grey-levels"].models
             size = f"{min(sides)} to {max(sides)} px, {sent.replace(':', ' ')}"
             before = "" if today else ", as of plan version 12"
             words = f"{GROUPS_OF_CLASSES[group]}{before} (null: {models} clean models)"
             lines += [f"## {split}, {effort}, {size}, {words}", "", *table(chosen), ""]
     return "\n".join(lines)
+
+
+def _judges(one: Ended) -> str:
+    """The null that judges a search."""
+    return "told" if told(one.row, one.model) else _two(one.row)
 
 
 def table(ends: Sequence[Ended]) -> list[str]:
