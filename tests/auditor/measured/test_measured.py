@@ -42,6 +42,7 @@ from auditor.plan.digest import (
     FOCUSED,
     FURTHER_ACCUSE,
     FURTHER_TELL,
+    MORE_CLEAN,
     MORE_NULLS,
     PLAN_VERSION,
     REPEATED,
@@ -265,7 +266,7 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
     later = [one for one in label_rates() if one.since]
-    every = {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, FURTHER_TELL}
+    every = {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, FURTHER_TELL, MORE_CLEAN}
     assert {one.since for one in later} == every
     for version, since in (
         (MORE_NULLS - 1, {0}),
@@ -274,6 +275,7 @@ def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
         (FURTHER_ACCUSE - 1, {MORE_NULLS, FOCUSED, REPEATED}),
         (TELLING - 1, {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE}),
         (FURTHER_TELL - 1, {MORE_NULLS, FOCUSED, REPEATED, FURTHER_ACCUSE, TELLING}),
+        (MORE_CLEAN - 1, every - {MORE_CLEAN}),
     ):
         assert {one.since for one in label_rates_of(version)} == since
     assert {"two", "few"} <= {one.classes for one in later}
@@ -326,11 +328,34 @@ def test_a_search_that_asks_more_of_patches_has_rates_of_its_own() -> None:
     assert (dearer.measured_at, dearer.begins_with) == ("thorough", first.begins_with)
     assert clears_at(dearer)
     assert usual_cleared(first) == first.begins_with
-    measured = rates_for((3, side, side), "png", 10)["exhaustive"]
+    with of_earlier_search(**searched_before(FURTHER_TELL)):
+        measured = rates_for((3, side, side), "png", 10)["exhaustive"]
     assert (measured.measured_at, measured.begins_with) == ("", first.begins_with)
     assert measured.usual_found > first.usual_found
     assert usual_cleared(measured) == (measured.usual_cleared, measured.usual)
     assert clears_at(measured)
+
+
+def test_where_larger_patches_leave_nothing_open_a_searchs_own_count_bounds_what_it_clears() -> (
+    None
+):
+    shape = (3, TELLING_SIDES[0], TELLING_SIDES[0])
+    with of_earlier_search(**searched_before(FURTHER_TELL)):
+        before = rates_for(shape, "png", 10)
+    now = rates_for(shape, "png", 10)
+    dearer = now["exhaustive"]
+    assert (dearer.begins_with, usual_cleared(dearer)) == (
+        (0, 0),
+        (dearer.usual_cleared, dearer.usual),
+    )
+    assert dearer.cleared / dearer.clean > before["exhaustive"].cleared / before["exhaustive"].clean
+    for effort in ("standard", "thorough"):
+        cleared, models = now[effort].begins_with
+        assert models > before[effort].begins_with[1]
+        assert cleared >= now[effort].usual_cleared
+    assert clears_at(now["thorough"])
+    assert clears_at(dearer)
+    assert not clears_at(now["standard"])
 
 
 def test_a_share_is_told_as_it_was_when_a_plan_was_made() -> None:
