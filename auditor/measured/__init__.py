@@ -209,6 +209,12 @@ def label_null() -> LabelNulls:
     return _values("label_null", LabelNulls)
 
 
+@cache
+def told_label_null() -> LabelNulls:
+    """The same where a search asks of a found patch what tells planted ones from natural ones."""
+    return _values("told_label_null", LabelNulls)
+
+
 def label_rates() -> tuple[LabelPopulation, ...]:
     """Errors of the search label by label on held-out photo models, by size, coding, effort and
     number of classes.
@@ -244,27 +250,17 @@ def small_label_null() -> LabelNulls:
 
 
 @cache
-def told_label_null() -> LabelNulls:
-    """Nulls of searches of photo models that ask of a found patch what tells planted ones from
-    natural ones.
-    """
-    return _values("told_label_null", LabelNulls)
-
-
-@cache
 def small_label_rates() -> tuple[LabelPopulation, ...]:
     """Errors of both searches of small pictures on held-out models."""
     return _values("small_label_rates", tuple[LabelPopulation, ...])
 
 
 def label_null_of(shape: Sequence[int], *, told: bool = False) -> LabelNulls:
-    """The nulls that pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` are judged by; ``told``, if
-    a search asks of a found patch what tells planted ones from natural ones.
+    """The nulls that pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` are judged by, where patches
+    are ``told`` or not.
     """
-    if told:
-        return told_label_null()
-    small = small_label_null()
-    return small if max(shape[-2:]) <= small.sides[1] else label_null()
+    small, photo = small_label_null(), told_label_null() if told else label_null()
+    return small if max(shape[-2:]) <= small.sides[1] else photo
 
 
 @cache
