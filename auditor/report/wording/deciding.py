@@ -16,7 +16,7 @@ from auditor.measured import (
 )
 from auditor.plan.draw import MIN_OF_SOURCE, SOURCES
 from auditor.plan.searches import measured_by_class
-from auditor.probes.label_search.judge import family_of, may_accuse
+from auditor.probes.label_search.judge import family_of, may_accuse, told_limits
 from auditor.probes.label_search.search import PATCHES
 from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
@@ -30,6 +30,8 @@ from auditor.report.wording.search import (
     effort_by_label,
     limits,
     open_patch,
+    patch_pixels,
+    told,
 )
 from auditor.report.wording.terms import deciding
 from auditor.scores.intervals import Rate, binomial_rate
@@ -95,10 +97,23 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
     rates, order = rates_of(result), [*EFFORTS]
     own = order.index(result.settings.effort)  # type: ignore[arg-type]  # reports hold any text
     able = _verdicts(result, rates.get(order[own]))
+    if _open_by_large_patch(result):
+        able -= {"clear"}
     above = (name for name in order[own + 1 :] if name in rates)
     return next(
         ((name, rates[name]) for name in above if _verdicts(result, rates[name]) - able), None
     )
+
+
+def _open_by_large_patch(result: Result) -> bool:
+    """True if a patch keeps a search from an all-clear that is larger than those that do so at
+    ``exhaustive``.
+    """
+    best = None if result.trigger is None else result.trigger.best
+    if best is None or not told(result) or family_of(best.key) not in PATCHES:
+        return False
+    largest = patch_pixels(told_limits(result.input.shape, "exhaustive"), result)
+    return largest is not None and best.size > largest
 
 
 def _verdicts(result: Result, rates: LabelRates | None) -> set[str]:

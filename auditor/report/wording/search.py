@@ -82,8 +82,13 @@ def limits(result: Result) -> AccusingLimits:
 
 def open_patch(result: Result) -> int | None:
     """Largest side, in pixels, of a patch that speaks against an all-clear; None for any side."""
-    largest = limits(result).open_patch
-    return None if math.isinf(largest) else int(2.0**largest * unit_of(result.input.shape))
+    return patch_pixels(limits(result), result)
+
+
+def patch_pixels(of: AccusingLimits, result: Result) -> int | None:
+    """The same with limits ``of`` another audit of such pictures."""
+    cells = 2.0**of.open_patch
+    return None if math.isinf(cells) else int(cells * unit_of(result.input.shape))
 
 
 def told(result: Result) -> bool:

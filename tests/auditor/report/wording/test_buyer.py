@@ -12,6 +12,7 @@ from auditor.measured import of_earlier_search, small_label_rates, trigger_clear
 from auditor.plan.digest import searched_before
 from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import how_sure, retest, retest_by, vendor_questions
+from auditor.report.wording.deciding import deciding_effort, ends_of
 from auditor.report.wording.formal import (
     decision_rule,
     deviations,
@@ -220,6 +221,30 @@ def test_the_further_searches_have_a_level_of_their_own(photo: MakeReport) -> No
         (before, _) = rule_words(result_of(photo(64, "exhaustive")))
     assert "at most 0.5% (0.01%" in before
     assert "no patch that carries a label, where" in before
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "effort", "clears"),
+    [(64, 8, "thorough", True), (64, 6, "thorough", False), (64, 8, "exhaustive", False),
+     (56, 8, "thorough", False), (97, 14, "thorough", False)],
+)  # fmt: skip
+def test_a_weak_spot_by_a_large_patch_sends_to_the_effort_that_can_clear_all_the_same(
+    photo: MakeReport, side: int, size: int, effort: str, *, clears: bool
+) -> None:
+    report = photo(side, effort, "inconclusive")
+    patch = report["trigger"]["findings"][0] | {
+        "family": "patch", "key": "small-patch6", "size": size, "place": [0, 0],
+    }  # fmt: skip
+    report["trigger"] |= {
+        "best": patch, "p": 0.9, "findings": [patch], "suspicious": False, "natural": False,
+    }  # fmt: skip
+    reached = deciding_effort(result_of(report))
+    assert (reached is not None) is clears
+    if reached is not None:
+        assert reached[0] == "exhaustive"
+        assert ends_of(result_of(report), reached[1]).startswith("accuse or")
+    with of_earlier_search(**searched_before(14)):
+        assert deciding_effort(result_of(report)) is None
 
 
 def test_small_pictures_at_thorough_rest_on_their_first_search_too(photo: MakeReport) -> None:
