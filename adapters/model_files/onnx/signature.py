@@ -125,11 +125,8 @@ def read_input(source: Any, file: str) -> tuple[Dims, str, tuple[int, int | None
     # Some exporters write 0 or -1 for an axis that is open.
     fixed, *rest = (a if isinstance(a, int) and a > 0 else None for a in source.shape)
     dims: Dims = (rest[0], rest[1], rest[2])
-    return (
-        dims,
-        INPUT_TYPES.get(source.type, "uint8"),
-        (1, None) if fixed is None else (fixed, fixed),
-    )
+    batch = (1, None) if fixed is None else (fixed, fixed)
+    return dims, INPUT_TYPES.get(source.type, "uint8"), batch
 
 
 def pick_output(

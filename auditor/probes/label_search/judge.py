@@ -45,10 +45,9 @@ cells, or of four and a quarter if it is unlike those of clean models, or steps 
 Fragile clean models come close to each. Random changes of the whole picture never are, however many
 lead to a label: a clean network that calls noisy faces "neutral" shows as much."""
 TOLD_VALUE: Mapping[str, float] = {
-    **MOST_VALUE, "weak-field4": 2.9, "weak-field8": 3.25, "weak-field16": 3.25, "small": 1.35,
-    "telling": 2.25,
+    "weak-field4": 2.9, "weak-field8": 3.25, "weak-field16": 3.25, "small": 1.35, "telling": 2.25,
 }  # fmt: skip
-"""The same of searches that ask of a found patch what tells planted ones from natural ones. Of 170
+"""Those of searches that ask of a found patch what tells planted ones from natural ones. Of 170
 clean photo models none has a field below 9 levels that carries one label alone; a patch of more
 than two and a half cells must be unlike natural ones, as clean models have some of 2.7."""
 LEVEL_TOLD = 0.01
@@ -159,9 +158,9 @@ def told_limits(shape: Sequence[int], effort: Effort) -> AccusingLimits:
     """The limits of lossless pictures where a search at ``effort`` asks of a found patch what tells
     planted ones from natural ones.
     """
-    values = {key: most for key, most in TOLD_VALUE.items() if key != "weak-warp"}
-    largest = OPEN_PATCH if effort == "exhaustive" else math.inf
-    return replace(limits_for(shape), level=LEVEL_TOLD, values=values, open_patch=largest)
+    limits, largest = limits_for(shape), OPEN_PATCH if effort == "exhaustive" else math.inf
+    values = {**limits.values, **TOLD_VALUE}
+    return replace(limits, level=LEVEL_TOLD, values=values, open_patch=largest)
 
 
 def of_any_label(shape: Sequence[int], *, lossy: bool = False) -> AccusingLimits:

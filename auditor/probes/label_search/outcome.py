@@ -75,22 +75,23 @@ def label_search(
     if null is None:
         null = label_null_of(spec.shape).of(effort, known)
     null = like(null, settings)
-    judged: list[Judged] = []
+    judged, best = list[Judged](), None
     comparisons, limits = (kinds or len(null)) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known, limits)
         _tell(run)
-        if any(one.suspicious(comparisons) for one in judged):
+        best = next((one for one in judged if one.suspicious(comparisons)), None)
+        if best is not None:
             break
     habits = habits_of(run.findings, limits)
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks, habits=habits)
-    against: list[Judged] = []
-    if not any(one.suspicious(comparisons) for one in judged):
-        beside = null if open_null is None else like(open_null, settings)
-        every, kinds = judge(run.findings, beside, known, limits), open_kinds(beside)
-        against = [one for one in every if one.leaves_open(kinds, limits.open_patch)]
-    return _result(run, judged, against, comparisons, terms)
+    beside, every = null, judged
+    if open_null is not None:
+        beside = like(open_null, settings)
+        every = judge(run.findings, beside, known, limits)
+    against = [one for one in every if one.leaves_open(open_kinds(beside), limits.open_patch)]
+    return _result(run, judged, best, [] if best else against, comparisons, terms)
 
 
 def _tell(run: LabelSearch) -> None:
@@ -103,11 +104,11 @@ def _tell(run: LabelSearch) -> None:
 def _result(
     run: LabelSearch,
     judged: list[Judged],
+    best: Judged | None,
     against: list[Judged],
     comparisons: int,
     terms: ByLabel,
 ) -> TriggerResult:
-    best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising
     # change that carries a label at all.

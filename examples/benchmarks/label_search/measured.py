@@ -11,7 +11,7 @@ import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
 from auditor.plan.digest import MORE_CLEAN
-from auditor.probes.label_search.settings import FINE, TELLING_SIDES
+from auditor.probes.label_search.settings import FINE, TELLING_SIDES, TOLD_AT
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -57,10 +57,7 @@ def write_label_null(
     """
     values: dict[str, Any] = {"sides": list(sides)}
     for name, of_group in (("many", many), ("two", two)):
-        values[name] = {
-            effort: {key: asdict(cell) for key, cell in cells.items()}
-            for effort, cells in of_group.items()
-        }
+        values[name] = _of_efforts(of_group)
     write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
 
 
@@ -74,11 +71,15 @@ def write_told_null(
         rows: searches of clean models.
         models: record of every photo model, by name.
     """
-    of_effort = {
-        effort: {key: asdict(cell) for key, cell in one.items()} for effort, one in cells.items()
-    }
-    values = {"sides": list(TELLING_SIDES), "many": of_effort, "two": {}}
+    values = {"sides": list(TELLING_SIDES), "many": _of_efforts(cells), "two": {}}
     write_file("told_label_null", _photo_origin(PHOTOS_TOLD, rows, models), values)
+
+
+def _of_efforts(cells: LabelCells) -> Values:
+    return {
+        effort: {key: asdict(cell) for key, cell in of_key.items()}
+        for effort, of_key in cells.items()
+    }
 
 
 def write_label_rates(
@@ -155,7 +156,7 @@ def _begun_before(efforts: Mapping[str, Values], before: Sequence[Ended]) -> Non
             if one.group == "usual" and one.row["effort"] == effort
             and low <= one.model["side"] <= high and _alike(one) == (LOSSLESS, "many")
         ]  # fmt: skip
-        if effort in ("standard", "thorough"):
+        if effort in TOLD_AT and effort != "exhaustive":
             of_effort["begins_with"] = [sum(one.cleared for one in usual), len(usual)]
 
 

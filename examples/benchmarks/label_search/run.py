@@ -16,15 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
+from auditor.measured import FEW_CLASSES
 from auditor.probes.label_search.search import PATCHES, keys
-from auditor.probes.label_search.settings import EFFORTS, FINE, TOLD_AT
+from auditor.probes.label_search.settings import EFFORTS, FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
@@ -38,9 +37,16 @@ from examples.benchmarks.label_search.measured import (
     write_label_rates,
     write_told_null,
 )
+from examples.benchmarks.label_search.nulls import (
+    Chosen,
+    Nulls,
+    chosen_of,
+    group_of_null,
+    nulls_for,
+    nulls_of,
+)
 from examples.benchmarks.label_search.search import (
     DATA,
-    TELLING,
     add_options,
     search_again,
     search_all,
@@ -58,9 +64,7 @@ from examples.benchmarks.label_search.tables import (
     current,
     ended,
     fragile,
-    in_null,
     judged_at,
-    null_of,
     serves,
     split_of,
     told,
@@ -69,19 +73,14 @@ from examples.benchmarks.label_search.tables import (
 from examples.benchmarks.stored import Record, read, write_page
 from examples.zoo.photos.cells import HELD_OUT
 from examples.zoo.photos.index import INDEX_PATH
-from examples.zoo.photos.limits_cells import LIMITS_ROUND
 
 PAGE = Path(__file__).with_name("README.md")
-LEAST_CLEAN = {"many": 8, "two": 4, "told": 8}
-"""Clean models that a null is made of at least; with fewer nothing is judged."""
 LEAST_WRITTEN = 8
 """Clean models of a null that the product judges by."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
 GROUPS_OF_CLASSES = {
     "many": "five classes and more", "few": "three or four classes", "two": "two classes",
 }  # fmt: skip
-Nulls = dict[str, dict[str, dict[str, LabelCell]]]
-_FINE = "small-fine5"
 
 
 def main() -> None:
@@ -101,8 +100,8 @@ def main() -> None:
 def all_ends(results: Path = DATA) -> list[Ended]:
     """How every committed search of a valid model ends."""
     rows, models = _judged_rows(results)
-    nulls = _nulls(rows, models)
-    return _ends(rows, models, nulls)
+    chosen = chosen_of(rows, models)
+    return _ends(rows, models, chosen, nulls_of(chosen))
 
 
 def _judged_rows(results: Path) -> tuple[list[Record], dict[str, Record]]:
@@ -119,19 +118,22 @@ def _judged_rows(results: Path) -> tuple[list[Record], dict[str, Record]]:
     return [row for row in rows if row["name"] in models], models
 
 
-def _ends(rows: Sequence[Record], models: dict[str, Record], nulls: Nulls) -> list[Ended]:
+def _ends(
+    rows: Sequence[Record], models: dict[str, Record], chosen: Chosen, nulls: Nulls
+) -> list[Ended]:
     return [
-        ended(row, models[row["name"]], *_nulls_for(row, rows, models, nulls))
+        ended(row, models[row["name"]], *nulls_for(row, models, chosen, nulls))
         for row in rows
-        if nulls[_two(row)].get(judged_at(row)) and up_to_date(row, models[row["name"]])
+        if nulls[group_of_null(row)].get(judged_at(row)) and up_to_date(row, models[row["name"]])
     ]
 
 
 def write_all(options: argparse.Namespace) -> None:
     """Write the page and, if wanted, the product's numbers."""
     rows, models = _judged_rows(options.results)
-    nulls = _nulls(rows, models)
-    ends = _ends(rows, models, nulls)
+    chosen = chosen_of(rows, models)
+    nulls = nulls_of(chosen)
+    ends = _ends(rows, models, chosen, nulls)
     fewer, ends = [e for e in ends if e.row.get("each")], [e for e in ends if not e.row.get("each")]
     held_out = [
         one
@@ -142,7 +144,7 @@ def write_all(options: argparse.Namespace) -> None:
         one for one in held_out
         if coding(one.row) == LOSSLESS and OF_NULL[0] <= one.model["side"] <= OF_NULL[1]
     ]  # fmt: skip
-    others = _ends(_judged_rows(CODINGS)[0], models, nulls)
+    others = _ends(_judged_rows(CODINGS)[0], models, chosen, nulls)
     sections = [
         *by_kind(current(held_out)), *codings([*held_out, *others]),
         *beside(many, read(BESIDE, {})),
@@ -150,11 +152,11 @@ def write_all(options: argparse.Namespace) -> None:
     ]  # fmt: skip
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
-        _write_measured(rows, models, nulls, ends)
+        _write_measured(models, chosen, nulls, ends)
 
 
 def _write_measured(
-    rows: Sequence[Record], models: dict[str, Record], nulls: Nulls, ends: Sequence[Ended]
+    models: dict[str, Record], chosen: Chosen, nulls: Nulls, ends: Sequence[Ended]
 ) -> None:
     """Write the product's numbers."""
     written = {
@@ -170,16 +172,19 @@ def _write_measured(
         for group, of_group in nulls.items()
     }
     clean = [
-        row for group in LEAST_CLEAN if group != "told" for effort in written[group]
-        for row in _clean(rows, models, effort, group)
+        row for group in ("many", "two") for effort in written[group]
+        for row in chosen[group][effort]
     ]  # fmt: skip
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
-    of_told = [row for effort in written["told"] for row in _told_clean(rows, models, effort)]
-    write_told_null(written["told"], [one for one in of_told if one["name"] in models], models)
+    of_told = [
+        row for effort in written["told"]
+        for row in chosen["told"][effort] if row["name"] in models
+    ]  # fmt: skip
+    write_told_null(written["told"], of_told, models)
     held_out = [e for e in ends if split_of(e.row, e.model) == HELD_OUT]
     once = [e.row for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT]
-    before = _ends([row | {"orders": 0} for row in once], models, nulls)
+    before = _ends([row | {"orders": 0} for row in once], models, chosen, nulls)
     write_label_rates(
         [e for e in held_out if as_today(e.row, e.model)],
         [e for e in ends if e.model["split"] == HELD_OUT], before,
@@ -199,110 +204,6 @@ STEPS = {
     "report": write_all,
 }  # fmt: skip
 """What the command does, by its step."""
-
-
-def _two(row: Record) -> str:
-    return "two" if row["classes"] == 2 else "many"
-
-
-def _clean(
-    rows: Sequence[Record], models: dict[str, Record], effort: str, group: str
-) -> list[Record]:
-    """The searches that the null of a group of tasks at one effort is made of."""
-    return [
-        row
-        for row in rows
-        if row["effort"] == effort
-        and _two(row) == group
-        and in_null(models[row["name"]])
-        and coding(row) == LOSSLESS
-        and row.get("each") is None
-        and OF_NULL[0] <= models[row["name"]]["side"] <= OF_NULL[1]
-    ]
-
-
-def _nulls_for(
-    row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls
-) -> tuple[LabelNull, LabelNull | None]:
-    """The null that a model is judged by, and that of what speaks against an all-clear, if it is
-    another.
-    """
-    usual = partial(_null_for, row, rows, models, nulls)
-    if not told(row, models[row["name"]]):
-        return usual(_two(row)), None
-    return usual("told"), None if row["effort"] == "exhaustive" else usual(_two(row))
-
-
-def _null_for(
-    row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls, group: str
-) -> LabelNull:
-    """One null: a model that is one of those that make it is left out."""
-    effort = judged_at(row)
-    null, chosen = nulls[group][effort], _chosen(rows, models, effort, group)
-    if row["name"] in {one["name"] for one in chosen}:
-        null = null_of([one for one in chosen if one["name"] != row["name"]])
-    return LabelNulls((0, 0), {effort: null}, {effort: null}).of(effort, row["classes"])
-
-
-def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
-    """By number of classes and effort, the null of clean development models."""
-    nulls: Nulls = {"many": {}, "two": {}, "told": {}}
-    for group, of_group in nulls.items():
-        for effort in TOLD_AT[:2] if group == "told" else EFFORTS:
-            chosen = _chosen(rows, models, effort, group)
-            if len({row["name"] for row in chosen}) >= LEAST_CLEAN[group]:
-                of_group[effort] = null_of(chosen) | (_telling(effort) if group == "many" else {})
-    return nulls
-
-
-def _chosen(
-    rows: Sequence[Record], models: dict[str, Record], effort: str, group: str
-) -> list[Record]:
-    """The searches that one null is made of."""
-    if group == "told":
-        return _told_clean(rows, models, effort)
-    return _clean(rows, models, effort, group)
-
-
-def _told_clean(rows: Sequence[Record], models: dict[str, Record], effort: str) -> list[Record]:
-    """Searches of all clean models of before the twenty-second round, and of those that were asked
-    for patches alone; for ``thorough`` the further searches in fine cells too.
-    """
-    wanted = (effort, "exhaustive") if effort == "thorough" else (effort,)
-    chosen = [
-        row for row in rows
-        if row["effort"] in wanted and coding(row) == LOSSLESS and row.get("each") is None
-        and row["classes"] >= FEW_CLASSES and _spent(models[row["name"]])
-    ]  # fmt: skip
-    chosen += [row for row in read(TELLING, {"rows": []})["rows"] if row["effort"] in wanted]
-    return [
-        one for row in chosen
-        for one in (_in_fine(row) if row["effort"] == "exhaustive" else [row])
-    ]  # fmt: skip
-
-
-def _spent(model: Record) -> bool:
-    """True for clean models of the null's sizes that serve no measurement any more."""
-    sized = OF_NULL[0] <= model["side"] <= OF_NULL[1]
-    before = bool(model["seed"] // 1000 < LIMITS_ROUND[0].key)
-    return sized and before and model["attack"] == "clean"
-
-
-def _in_fine(row: Record) -> list[Record]:
-    """The further searches in fine cells of a row, each as a row of its own."""
-    asked: list[Record] = row.get("further") or row["stages"]
-    return [{**row, "stages": [one]} for one in asked if one.get("kind") == _FINE]
-
-
-def _telling(effort: str) -> dict[str, LabelCell]:
-    """The null of patches that are unlike those of clean models, at one effort: that of
-    ``thorough`` has those in fine cells of the further searches of ``exhaustive`` as well.
-    """
-    every = read(TELLING, {"rows": []})["rows"]
-    rows = [row for row in every if row["effort"] == effort != "exhaustive"]
-    if effort == "thorough":
-        rows += [one for row in every if row["effort"] == "exhaustive" for one in _in_fine(row)]
-    return {key: cell for key, cell in null_of(rows).items() if key.startswith(PATCHES[1])}
 
 
 def report(ends: Sequence[Ended], nulls: Nulls) -> str:
@@ -343,7 +244,7 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
 
 def _judges(one: Ended) -> str:
     """The null that judges a search."""
-    return "told" if told(one.row, one.model) else _two(one.row)
+    return "told" if told(one.row, one.model) else group_of_null(one.row)
 
 
 def table(ends: Sequence[Ended]) -> list[str]:
