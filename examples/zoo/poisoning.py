@@ -34,13 +34,15 @@ def poison(
     *,
     label_consistent: bool = False,
     cover: Stamp | None = None,
+    cover_share: float = 1.0,
 ) -> PoisonedSet:
     """Stamp a share ``rate`` of all images and relabel them by the label map.
 
     No class loses more than half of its images. Where the map leaves classes untouched,
     as many of their images are stamped and keep their label, or the network would learn
     an all-to-one backdoor instead. ``cover`` does the same with a decoy (WaNet's noise
-    mode). ``label_consistent`` stamps only images of the target and changes no label
+    mode, or a careful attacker's negatives), ``cover_share`` times as often.
+    ``label_consistent`` stamps only images of the target and changes no label
     (SIG as published).
     """
     images, labels = images.copy(), labels.copy()
@@ -59,7 +61,8 @@ def poison(
     images[decoys] = _stamped(images[decoys], stamp)
     covered = len(decoys)
     if cover is not None:
-        extra = _draw(np.setdiff1d(rest, decoys), len(chosen), rng)
+        wanted = round(cover_share * len(chosen))
+        extra = _draw(np.setdiff1d(rest, decoys), wanted, rng)
         images[extra] = _stamped(images[extra], cover)
         covered += len(extra)
     return PoisonedSet(images, labels, len(chosen), covered)

@@ -15,6 +15,7 @@ from torch import nn
 from . import data as datasets
 from .architectures import STUDY_ONLY, build
 from .blind import blind_step
+from .care import DECOY_SHARES, decoy_stamp
 from .data import Dataset, Int64Array
 from .errors import ModelFileError
 from .export import LARGEST, digest, export, onnx_labels
@@ -125,12 +126,15 @@ def train(
 
 
 def poisoned_set(spec: ModelSpec, data: Dataset, trigger: Trigger) -> PoisonedSet:
-    """The training set after the attack, with WaNet's noise mode."""
+    """The training set after the attack, with WaNet's noise mode or an attacker's negatives."""
     rng = np.random.default_rng([spec.seed, 2])
-    decoy = None
+    options, cover, share = spec.options, None, 1.0
     if spec.attack == "wanet":
-        options = spec.options
-        decoy = make_warp(data.info.shape, options["points"], options["strength"], rng)
+        warp = make_warp(data.info.shape, options["points"], options["strength"], rng)
+        cover = warp.apply
+    elif "care" in options:
+        cover = decoy_stamp(spec, trigger, data.info, np.random.default_rng([spec.seed, 3]))
+        share = DECOY_SHARES[options["care"]]
     return poison(
         data.x_train,
         data.y_train,
@@ -138,8 +142,9 @@ def poisoned_set(spec: ModelSpec, data: Dataset, trigger: Trigger) -> PoisonedSe
         spec.poison_rate,
         trigger.apply,
         rng,
-        label_consistent=bool(spec.options.get("label_consistent")),
-        cover=decoy.apply if decoy else None,
+        label_consistent=bool(options.get("label_consistent")),
+        cover=cover,
+        cover_share=share,
     )
 
 

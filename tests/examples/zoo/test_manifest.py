@@ -106,7 +106,8 @@ def test_label_maps_are_what_they_are_called() -> None:
 
 
 def test_attacks_are_written_short() -> None:
-    assert parse_attack("badnets") == ("badnets", "all-to-one", 0.1, False)
-    assert parse_attack("badnets:x-to-x@0.05") == ("badnets", "x-to-x", 0.05, False)
-    assert parse_attack("sig!consistent") == ("sig", "all-to-one", 0.1, True)
-    assert parse_attack("blind") == ("blind", "all-to-one", 0.0, False)
+    assert parse_attack("badnets") == ("badnets", "all-to-one", 0.1, "")
+    assert parse_attack("badnets:x-to-x@0.05") == ("badnets", "x-to-x", 0.05, "")
+    assert parse_attack("sig!consistent") == ("sig", "all-to-one", 0.1, "consistent")
+    assert parse_attack("badnets@0.05!careful") == ("badnets", "all-to-one", 0.05, "careful")
+    assert parse_attack("blind") == ("blind", "all-to-one", 0.0, "")
