@@ -1,8 +1,6 @@
+from examples.zoo.cells import CALIBRATION, CELLS, HELD_OUT
 from examples.zoo.labelmaps import LABEL_MAPS, UNTOUCHED, affected, single_target
 from examples.zoo.manifest import (
-    CALIBRATION,
-    CELLS,
-    HELD_OUT,
     HELD_OUT_ATTACKS,
     ModelSpec,
     build_manifest,
