@@ -59,6 +59,8 @@ def _planned(seeds: tuple[int, ...], first: int, attacks: int) -> list[Case]:
 SETS = {
     "development": [*_planned((0, 1), 20, 6), *_planned((100, 101, 102), 120, 12)],
     "held-out": _planned((200, 201, 202), 220, 12),
+    "fresh": _planned((300, 301, 302), 320, 12),
 }
 """The networks of seeds 100 to 131 were held out for the controls of plain changes; they were known
-when patches and patterns had to be confirmed further, and serve development since."""
+when patches and patterns had to be confirmed further, and serve development since. Those of seeds
+from 300 on were planned when what accuses at `thorough` was to change."""
