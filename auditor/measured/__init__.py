@@ -6,7 +6,6 @@ Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is w
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from auditor.errors import AuditError
+from auditor.measured.files import read_numbers
 from auditor.measured.types import (
     FEW_CLASSES,
     BySourceRates,
@@ -86,6 +85,7 @@ __all__ = [
     "search_queries",
     "small_label_null",
     "small_label_rates",
+    "small_told_label_null",
     "told_label_null",
     "trigger_clearing",
     "trigger_error_rates",
@@ -110,6 +110,7 @@ NAMES = (
     "search_queries",
     "small_label_null",
     "small_label_rates",
+    "small_told_label_null",
     "told_label_null",
     "trigger_clearing",
     "trigger_error_rates",
@@ -220,16 +221,16 @@ def label_rates() -> tuple[LabelPopulation, ...]:
     number of classes.
     """
     _, by_label, version = _EARLIER.get()
-    return label_rates_before() if by_label else _label_rates(version)
+    return label_rates_before() if by_label else _of_version("label_rates", version)
 
 
 @cache
-def _label_rates(version: float) -> tuple[LabelPopulation, ...]:
+def _of_version(name: str, version: float) -> tuple[LabelPopulation, ...]:
     """One population for all pictures and tasks that are alike: of what was measured for plans of
     several versions the latest counts.
     """
     alike: dict[tuple[Any, ...], LabelPopulation] = {}
-    for one in _values("label_rates", tuple[LabelPopulation, ...]):
+    for one in _values(name, tuple[LabelPopulation, ...]):
         if one.since <= version and (not one.until or version < one.until):
             key = (one.sides, one.coding, one.classes)
             earlier = alike[key].efforts if key in alike else {}
@@ -250,17 +251,23 @@ def small_label_null() -> LabelNulls:
 
 
 @cache
+def small_told_label_null() -> LabelNulls:
+    """The same where a search asks of a found patch what tells planted ones from natural ones."""
+    return _values("small_told_label_null", LabelNulls)
+
+
 def small_label_rates() -> tuple[LabelPopulation, ...]:
     """Errors of both searches of small pictures on held-out models."""
-    return _values("small_label_rates", tuple[LabelPopulation, ...])
+    return _of_version("small_label_rates", _EARLIER.get()[2])
 
 
 def label_null_of(shape: Sequence[int], *, told: bool = False) -> LabelNulls:
     """The nulls that pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` are judged by, where patches
     are ``told`` or not.
     """
-    small, photo = small_label_null(), told_label_null() if told else label_null()
-    return small if max(shape[-2:]) <= small.sides[1] else photo
+    if max(shape[-2:]) <= small_label_null().sides[1]:
+        return small_told_label_null() if told else small_label_null()
+    return told_label_null() if told else label_null()
 
 
 @cache
@@ -353,48 +360,3 @@ def provenance(name: str) -> Provenance:
 
 def _values(name: str, kind: type[T]) -> T:
     return read_numbers(FOLDER, name, kind)
-
-
-def read_numbers(folder: Path, name: str, kind: type[T], part: str = "values") -> T:
-    """One part of a file of measured numbers.
-
-    Args:
-        folder: folder of the file.
-        name: its name without the suffix.
-        kind: type of the part.
-        part: ``values`` or ``provenance``.
-
-    Raises:
-        AuditError: the file is missing or damaged.
-    """
-    # Imported here: neither ``--help`` nor an import of the package reads a file.
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
-
-    path = folder / f"{name}.json"
-    document = _document(path)
-    try:
-        # JSON text again: a strict reader takes a list for a tuple in JSON only.
-        return TypeAdapter(kind).validate_json(json.dumps(document[part]))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, (part, *first["loc"])))
-        raise _damaged(path, f"{place}: {first['msg']}") from None
-
-
-def _document(path: Path) -> dict[str, Any]:
-    """The file's two parts."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _damaged(path, error.strerror or "cannot be read") from None
-    except (ValueError, RecursionError):
-        raise _damaged(path, "not JSON") from None
-    if not isinstance(document, dict) or document.keys() != {"provenance", "values"}:
-        raise _damaged(path, "not the two parts provenance and values")
-    return document
-
-
-def _damaged(path: Path, fault: str) -> AuditError:
-    return AuditError(
-        f"the measured numbers in {path} cannot be used ({fault}); install xray-audit again"
-    )

@@ -136,7 +136,8 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null,
         open_null=_open_null(plan, spec, effort, samples[1]),
     )  # fmt: skip
-    if plan.by_label_only and plan.twice and borderline(found, limits.level):
+    confirmed = plan.twice and (plan.by_label_only or _told(plan))
+    if confirmed and borderline(found, limits.level):
         assert found.best is not None
         deeper = same_kind(found.best.key, settings, deeper_again(plan.version))
         again = yield from label_search(

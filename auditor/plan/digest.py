@@ -1,11 +1,13 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 15 is the SHA-256 of canonical JSON. Version 14 is the same, where fewer clean models judge
-what is found. Version 13 is the same without asking in further searches what tells planted patches
-from natural ones. Version 12 is the same without asking that at all. Version 11 is the same without
-a search of the classes of larger pictures by themselves. Version 10 is the same without further
-searches for patches that accuse of the smallest ones, and without the samples of classes that are
-searched by themselves. Version 9 is the same without further searches for patches at ``exhaustive``
+Version 16 is the SHA-256 of canonical JSON. Version 15 is the same without asking of a patch that
+is found on small pictures what tells planted patches from natural ones, and with another search of
+those at ``exhaustive``. Version 14 is the same, where fewer clean models judge what is found.
+Version 13 is the same without asking in further searches what tells planted patches from natural
+ones. Version 12 is the same without asking that at all. Version 11 is the same without a search of
+the classes of larger pictures by themselves. Version 10 is the same without further searches for
+patches that accuse of the smallest ones, and without the samples of classes that are searched by
+themselves. Version 9 is the same without further searches for patches at ``exhaustive``
 of more than 40 pixels. Version 8 is the same without searches for patches in fine cells, above 96
 pixels, that ask again where they led to a label. Version 7 is the same without clean models to
 judge searches of two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the
@@ -30,7 +32,7 @@ from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 15
+PLAN_VERSION = 16
 READABLE_VERSIONS = (*range(2, PLAN_VERSION + 1),)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
@@ -77,6 +79,10 @@ MORE_CLEAN = 15
 """First version in which more clean models judge searches that ask so, with limits of their own,
 and in which at ``exhaustive`` no larger patch than planted ones speaks against an all-clear there.
 """
+SMALL_TOLD = 16
+"""First version whose searches label by label of small pictures ask what tells planted patches from
+natural ones and are judged by the clean models that were asked so, and whose search at
+``exhaustive`` is that of ``thorough`` and further ones, as that of larger pictures."""
 STATED = 14
 """First version that reports state, and whose reports tell odds as odds."""
 BY_PIXELS = 7

@@ -23,6 +23,7 @@ from auditor.plan.digest import (
     PLAN_VERSION,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
+    SMALL_TOLD,
     UNVERSIONED,
     PlanContent,
     lacking_settings,
@@ -188,10 +189,9 @@ class AuditPlan:
         if not samples:
             return 0
         others = self._most_by_source + self.most_second_queries
-        if self.by_label is not None and self.by_label_only:
-            return others + most_by_label(self.by_label, samples, self.version)
-        label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
-        return others + label_by_label + self.trigger.most_queries
+        if self.by_label is not None:
+            others += most_by_label(self.by_label, samples, self.version)
+        return others if self.by_label_only else others + self.trigger.most_queries
 
     @property
     def most_second_queries(self) -> int:
@@ -199,9 +199,10 @@ class AuditPlan:
         samples = len(self.search_samples)
         if not (samples and self.twice):
             return 0
-        if self.by_label is not None and self.by_label_only:
-            return most_of_same_kind(self.by_label, samples, deeper_again(self.version))
-        return self.trigger.most_queries
+        again = 0
+        if self.by_label is not None and (self.by_label_only or self.version >= SMALL_TOLD):
+            again = most_of_same_kind(self.by_label, samples, deeper_again(self.version))
+        return again if self.by_label_only else max(again, self.trigger.most_queries)
 
     @property
     def _most_by_source(self) -> int:

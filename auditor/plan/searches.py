@@ -23,6 +23,7 @@ from auditor.plan.digest import (
     REPEATED,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
+    SMALL_TOLD,
     TELLING,
 )
 from auditor.plan.settings import AuditSettings
@@ -106,9 +107,10 @@ def label_search(
     if searched is None or version < first or not (large or measured):
         return None
     if version >= FOCUSED:
-        of_version = (settings_for if version >= REPEATED else settings_of_9)(shape, searched)
-        told = large and measured and version >= TELLING
-        return telling(of_version, shape, searched) if told else of_version
+        again, told = (REPEATED, TELLING) if large else (SMALL_TOLD, SMALL_TOLD)
+        of_version = (settings_for if version >= again else settings_of_9)(shape, searched)
+        asked = measured and version >= told
+        return telling(of_version, shape, searched) if asked else of_version
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 
@@ -144,9 +146,7 @@ def further_orders(settings: LabelSearchSettings, version: int) -> int:
 
 
 def most_by_label(settings: LabelSearchSettings, samples: int, version: int) -> int:
-    """Most queries of the searches label by label of larger pictures in a plan of ``version``,
-    without a second one.
-    """
+    """Most queries of the searches label by label in a plan of ``version``, but a second one."""
     orders = further_orders(settings, version)
     every = [settings, *(patches_alone(key, orders) for key in settings.further)]
     return sum(one.most_queries(samples) for one in every)

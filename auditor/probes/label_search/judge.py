@@ -50,6 +50,15 @@ TOLD_VALUE: Mapping[str, float] = {
 """Those of searches that ask of a found patch what tells planted ones from natural ones. Of 170
 clean photo models none has a field below 9 levels that carries one label alone; a patch of more
 than two and a half cells must be unlike natural ones, as clean models have some of 2.7."""
+SMALL_VALUE: Mapping[str, float] = {
+    "weak-field4": 2.9, "weak-wave": 3.9, "small": 1.0, "telling": 2.4,
+}  # fmt: skip
+"""The same on small pictures, beside :data:`MOST_VALUE`: seven and a half levels, fifteen, and
+patches of five pixels that are unlike natural ones, of which clean models have some of three."""
+WAVES_GATHER = 0.1
+"""Share of samples that random waves send to a label from which on no weak wave accuses of it on
+small pictures. Four pretrained clean networks turn under waves of 7 to 11 levels, and random ones
+lead to that label in 0.22 of the samples or more; to those of planted waves in 0.18 at most."""
 LEVEL_TOLD = 0.01
 """Their level: the null's models are many. Of 170 none that is left out of it has a finding within
 the limits at twice as much."""
@@ -61,7 +70,8 @@ LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing
 (:meth:`auditor.measured.LabelNulls.of`)."""
-NOISE, GATHER_NOISE = "random-noise", ("weak-wave", "grey-levels")
+NOISE, WAVE = "random-noise", "weak-wave"
+GATHER_NOISE = (WAVE, "grey-levels")
 FALLBACK = 0.25
 """Share of samples that random noise sends to a label. Of 166 clean photo models one label of one
 reaches it (0.27); patches, fields and shapes that were planted lie at 0.08 or less, one in 178 at
@@ -118,6 +128,8 @@ class AccusingLimits:
             these gathers noise too.
         habits: labels that an earlier search of the model knows it to fall back on.
         open_patch: largest patch, in doublings of a cell, that speaks against an all-clear.
+        gather: share of the samples that random waves send to a label from which on no weak wave
+            accuses of it.
     """
 
     level: float = LEVEL
@@ -125,6 +137,7 @@ class AccusingLimits:
     fallback: float = math.inf
     habits: AbstractSet[int] = frozenset()
     open_patch: float = math.inf
+    gather: float = math.inf
 
     def most_value(self, key: str, classes: int) -> float:
         """The largest value of ``key`` that may accuse in a task of so many ``classes``."""
@@ -159,6 +172,9 @@ def told_limits(shape: Sequence[int], effort: Effort) -> AccusingLimits:
     planted ones from natural ones.
     """
     limits, largest = limits_for(shape), OPEN_PATCH if effort == "exhaustive" else math.inf
+    if not searched_by_label(tuple(shape[-2:])):
+        values = {**limits.values, **SMALL_VALUE}
+        return replace(limits, level=LEVEL_TOLD, values=values, gather=WAVES_GATHER)
     values = {**limits.values, **TOLD_VALUE}
     return replace(limits, level=LEVEL_TOLD, values=values, open_patch=largest)
 
@@ -210,8 +226,16 @@ def judge(
     for one in findings:
         if one.key in null:
             by_key.setdefault(one.key, []).append(one)
+    waves = waves_led_to(findings, limits)
+    gathered: dict[str, AbstractSet[int]] = {
+        **dict.fromkeys(GATHER_NOISE, frozenset()),
+        WAVE: waves,
+    }
     habits = habits_of(findings, limits)
-    judged = [_judged(found, null[key], classes, limits, habits) for key, found in by_key.items()]
+    judged = [
+        _judged(found, null[key], classes, limits, gathered.get(key, habits))
+        for key, found in by_key.items()
+    ]
     judged = [_beside_any_patch(one, findings) for one in judged]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
 
@@ -233,8 +257,17 @@ def _beside_any_patch(one: Judged, findings: Sequence[LabelFinding]) -> Judged:
 
 def habits_of(findings: Sequence[LabelFinding], limits: AccusingLimits) -> AbstractSet[int]:
     """The labels that random noise sends so many samples to that the model falls back on them."""
-    noise = {one.label: one.success.rate for one in findings if one.key == NOISE}
-    return limits.habits | {label for label, share in noise.items() if share >= limits.fallback}
+    return limits.habits | _led_to(findings, NOISE, limits.fallback)
+
+
+def waves_led_to(findings: Sequence[LabelFinding], limits: AccusingLimits) -> AbstractSet[int]:
+    """The labels that random waves send so many samples to that no weak one accuses of them."""
+    return _led_to(findings, "random-wave", limits.gather)
+
+
+def _led_to(findings: Sequence[LabelFinding], key: str, share: float) -> AbstractSet[int]:
+    """The labels that random changes of ``key`` send so large a share of the samples to."""
+    return {one.label for one in findings if one.key == key and one.success.rate >= share}
 
 
 def best_of(found: Sequence[LabelFinding]) -> tuple[LabelFinding, float, float]:
@@ -257,5 +290,5 @@ def _judged(
     p = tail(cell.mean - statistic, cell, LEAST_SPREAD[family])
     stands_out = best.carried and margin >= STANDS_OUT[family]
     little = best.value <= limits.most_value(best.key, classes)
-    little &= best.label not in habits or best.key in GATHER_NOISE
+    little &= best.label not in habits
     return Judged(best, statistic, p, stands_out, little, limits.level)

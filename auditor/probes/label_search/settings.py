@@ -141,8 +141,8 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
     ),
 }
 """Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures up to 96
-pixels, and of plans of before version 9; ``exhaustive`` is that of small pictures, and of plans of
-before version 10."""
+pixels, and of plans of before version 9; ``exhaustive`` is that of plans of before version 10, and
+before version 16 of small pictures."""
 FINE_SIDE = 97
 """Smaller side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
 FINE: Mapping[Effort, LabelSearchSettings] = {
@@ -173,7 +173,7 @@ def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
     """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``: at ``exhaustive``
     that of ``thorough``, and further searches for patches.
     """
-    if effort != "exhaustive" or not searched_by_label(shape):
+    if effort != "exhaustive":
         return settings_of_9(shape, effort)
     further = next(keys for least, keys in FURTHER.items() if min(shape) >= least)
     return replace(settings_of_9(shape, "thorough"), further=further)
@@ -191,7 +191,8 @@ by more than its size: where it was measured. Of 34 clean models of 44 to 63 pix
 patches that would accuse."""
 ORDER_IMAGES = 20
 TOLD_AT: tuple[Effort, ...] = ("standard", "thorough", "exhaustive")
-"""Efforts at which it is."""
+"""Efforts at which it is; on small pictures, where it was measured too, those of
+:data:`AFTER_SUCCESS`."""
 
 
 def telling(
@@ -210,8 +211,11 @@ def telling(
 
 def told_at(shape: tuple[int, ...], effort: Effort) -> bool:
     """True if such a search of pictures of ``shape`` ``(h, w)`` at ``effort`` asks that."""
-    least, most = TELLING_SIDES
-    return effort in TOLD_AT and min(shape) >= least and max(shape) <= most
+    larger = searched_by_label(shape)
+    (least, most), efforts = (
+        (TELLING_SIDES, TOLD_AT) if larger else (SUCCESS_SIDES, AFTER_SUCCESS)
+    )  # fmt: skip
+    return effort in efforts and min(shape) >= least and max(shape) <= most
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

@@ -14,7 +14,7 @@ from auditor.measured import (
     of_plans_since,
     trigger_null,
 )
-from auditor.plan.digest import MORE_CLEAN
+from auditor.plan.digest import MORE_CLEAN, SMALL_TOLD
 from auditor.probes.further_searches import SUREST, may_accuse
 from auditor.probes.label_search.judge import AccusingLimits, family_of, limits_for, told_limits
 from auditor.probes.label_search.search import PATCHES, none_found
@@ -94,8 +94,9 @@ def patch_pixels(of: AccusingLimits, result: Result) -> int | None:
 def told(result: Result) -> bool:
     """True if its clean models were asked what tells planted patches from natural ones."""
     lossless = jpeg_quality(result.input.coding) is None and len(result.labels) >= FEW_CLASSES
-    asked = lossless and told_at(result.input.shape[1:], _effort(result))
-    return asked and of_plans_since(MORE_CLEAN)
+    shape = result.input.shape[1:]
+    since = MORE_CLEAN if searched_by_label(shape) else SMALL_TOLD
+    return lossless and told_at(shape, _effort(result)) and of_plans_since(since)
 
 
 def _effort(result: Result) -> Effort:

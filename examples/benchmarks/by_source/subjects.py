@@ -16,8 +16,10 @@ from examples.benchmarks.zoo_models import SEEDS_PER_CELL, images_for, recipe_of
 from examples.zoo.index import collect
 from examples.zoo.photos.attacks import OTHER_MAPS
 from examples.zoo.photos.cells import DEVELOPMENT, HELD_OUT
+from examples.zoo.photos.clean_cells import SMALL_DEVELOPMENT
 from examples.zoo.photos.index import judge, read_records
 from examples.zoo.photos.manifest import CLEAN, LABEL_MAPS
+from examples.zoo.photos.small_cells import SMALL_CELLS
 
 SEVENTH, EIGHTH = range(46, 53), range(53, 57)
 """Cells of the zoo's last two rounds."""
@@ -62,8 +64,13 @@ def _development(model: Record) -> bool:
     return cell not in EIGHTH and (cell not in SEVENTH or model["label_map"] != "none")
 
 
+def _small(cell: int) -> bool:
+    """True for cells of small photographs that this search was measured on."""
+    return cell not in SMALL_DEVELOPMENT | SMALL_CELLS
+
+
 def _small_photographs(models: Path, data_dir: Path) -> Iterator[Subject]:
-    for subject in photographs(models, data_dir):
+    for subject in photographs(models, data_dir, _small):
         if subject.row["group"] == "clean":
             name = subject.row["name"]
             about = {

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from auditor.measured import LabelRates
 from auditor.plan.adaptive import trigger_search
+from auditor.plan.digest import SMALL_TOLD
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.judge import family_of
@@ -39,9 +40,11 @@ from examples.benchmarks.small_pictures.search import SEED
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import (
     ATTACKS,
+    SCORED_ROUND,
     classifier,
     driven,
     recipe_of,
+    remembered,
     round_of,
     targets_of,
     test_images,
@@ -49,18 +52,22 @@ from examples.benchmarks.zoo_models import (
 from examples.zoo.index import collect
 from examples.zoo.photos.clean_cells import SMALL_FRESH
 from examples.zoo.photos.samples import find
+from examples.zoo.photos.small_cells import SMALL_CELLS
 
-ROWS = Path(__file__).with_name("audits.json.gz")
+ROWS = Path(__file__).with_name("ninth.json.gz")
+SEVENTH = Path(__file__).with_name("audits.json.gz")
+"""Audits of the seventh round by plans of before version 16; ``standard`` asks the same since."""
 JPEG_ROWS = Path(__file__).with_name("jpeg.json.gz")
-ROUND = 7
+DRAWN = 7
+"""Part of the seed by which samples are drawn."""
 BY_LABEL = {"weak", *PATCHES, "grey", "random"}
 """Families of changes that the search label by label finds."""
 EFFORTS: tuple[Effort, ...] = ("standard", *AFTER_SUCCESS)
 HELD_OUT = Origin(
     "small_pictures",
-    ("small_pictures/audits.json.gz",),
-    "Held-out models of the zoo's seventh round and of photographs of 28 to 40 pixels, audited "
-    "once at each effort.",
+    ("small_pictures/audits.json.gz", "small_pictures/ninth.json.gz"),
+    "Held-out models of the zoo's seventh and ninth round and of photographs of 28 to 40 pixels, "
+    "audited once at each effort.",
 )
 
 
@@ -69,8 +76,7 @@ def audit_models(options: argparse.Namespace) -> None:
     rows: list[Record] = read(options.audits, [])
     sent: str = options.coding
     known = {row["name"] for row in rows if row.get("coding", LOSSLESS) == sent}
-    photos = photographs(options.photos, options.photo_data) if options.photos else ()
-    for subject in (*_zoo(options), *photos):
+    for subject in (*_zoo(options), *_photos(options)):
         if subject.row["name"] in known:
             continue
         chosen = efforts(sent, options.most_effort)
@@ -89,23 +95,29 @@ def efforts(sent: str, most: Effort) -> tuple[Effort, ...]:
 
 def _zoo(options: argparse.Namespace) -> Iterator[Subject]:
     for model in collect(options.models):
-        if model["failed"] or round_of(model) != ROUND:
+        if model["failed"] or round_of(model) != SCORED_ROUND:
             continue
 
         def pictures(model: Record = model) -> tuple[Any, Any]:
             return test_images(model["dataset"], (options.data_dir,), options.models / "data")
 
         row = {"name": model["name"], "recipe": recipe_of(model), "group": _group(model)}
+        row["care"] = model["options"].get("care", "usual")
         file = options.models / f"{model['name']}.onnx"
         yield Subject({**row, "photo": False}, file, targets_of(model), pictures)
 
 
+def _photos(options: argparse.Namespace) -> Iterator[Subject]:
+    if options.photos is not None:
+        yield from photographs(options.photos, options.photo_data, SMALL_CELLS.__contains__)
+
+
 def _audited(subject: Subject, sent: str, chosen: Sequence[Effort]) -> Record:
     images, truth = subject.pictures()
-    rng = np.random.default_rng([images.shape[2], SEED, ROUND])
+    rng = np.random.default_rng([images.shape[2], SEED, DRAWN])
     classes = len(np.unique(truth))
     picked = drawn(truth, range(classes), math.ceil(SAMPLES / classes), rng)
-    labels = classifier(subject.file)
+    labels = remembered(classifier(subject.file))
     row = dict(subject.row) if sent == LOSSLESS else {**subject.row, "coding": sent}
     for effort in chosen:
         found = search_at(images[picked], truth[picked].astype(np.int64), labels, effort, sent)
@@ -159,7 +171,7 @@ def _group(model: Record) -> str:
 
 def fresh(row: Record) -> bool:
     """True for a photo model that nobody had asked when the rule got its last form."""
-    return bool(row["photo"]) and find(row["name"]).seed // 1000 in SMALL_FRESH
+    return bool(row["photo"]) and find(row["name"]).seed // 1000 in SMALL_FRESH | SMALL_CELLS
 
 
 def counts(row: Record) -> bool:
@@ -175,8 +187,12 @@ def rates(rows: Sequence[Record], effort: str) -> LabelRates:
     rows = [row for row in rows if effort in row]
     clean = [row[effort] for row in rows if row["group"] == "clean"]
     photo = [row[effort] for row in rows if row["group"] == "clean" and row["photo"]]
-    bad = [row for row in rows if row["group"] in ATTACKS and not row["photo"]]
+    bad, careful, adaptive = (
+        [row for row in rows if row["group"] in ATTACKS and not row["photo"] and care(row) == one]
+        for one in ("usual", "careful", "adaptive")
+    )
     found = [row[effort] for row in bad if row[effort]["suspicious"]]
+    called = [row[effort] for row in (*bad, *careful, *adaptive) if row[effort]["suspicious"]]
     asked = [end["queries"] for end in clean if not end["suspicious"]]
     kinds = {
         name: [row[effort]["suspicious"] for row in bad if row["group"] == name] for name in ATTACKS
@@ -191,13 +207,23 @@ def rates(rows: Sequence[Record], effort: str) -> LabelRates:
         usual=len(bad),
         usual_found=len(found),
         usual_cleared=sum(row[effort]["cleared"] for row in bad),
-        careful=0, careful_found=0, careful_cleared=0,
-        right=sum(end["right"] for end in found),
-        called=len(found),
+        careful=len(careful),
+        careful_found=sum(row[effort]["suspicious"] for row in careful),
+        careful_cleared=sum(row[effort]["cleared"] for row in careful),
+        right=sum(end["right"] for end in called),
+        called=len(called),
         kinds=counted({name: hits for name, hits in kinds.items() if hits}),
         not_found=round(float(np.mean(asked))) if asked else 0,
         found=round(float(np.median([end["queries"] for end in found]))) if found else 0,
+        adaptive=len(adaptive),
+        adaptive_found=sum(row[effort]["suspicious"] for row in adaptive),
+        adaptive_cleared=sum(row[effort]["cleared"] for row in adaptive),
     )  # fmt: skip
+
+
+def care(row: Record) -> str:
+    """The care of a backdoored model's attacker."""
+    return str(row.get("care", "usual"))
 
 
 def as_ruled(rows: Sequence[Record]) -> list[Record]:
@@ -238,16 +264,24 @@ def _with_ruled(judged: Sequence[Record], effort: str) -> LabelRates:
     return replace(own, as_ruled=replace(ruled, not_found=own.not_found, found=own.found))
 
 
-def write_rates(rows: Sequence[Record]) -> None:
-    """Write the rates of audits into the product."""
-    judged = [row for row in rows if counts(row)]
-    origin = HELD_OUT.counted(len(judged), len(judged), {row["recipe"] for row in judged})
-    efforts = {effort: ends_written(_with_ruled(judged, effort)) for effort in AFTER_SUCCESS}
-    population = {"sides": list(SUCCESS_SIDES), "coding": LOSSLESS, "efforts": efforts}
-    write_file("small_label_rates", origin, [population])
-    asked = [row[EFFORTS[0]] for row in judged]
+def write_rates(seventh: Sequence[Record], ninth: Sequence[Record]) -> None:
+    """Write the rates of audits into the product: of the ``seventh`` round those of plans of before
+    version 16 and of ``standard``, which asks the same since, and of the ``ninth`` those of today.
+    """
+    seventh, ninth = ([row for row in rows if counts(row)] for rows in (seventh, ninth))
+    every = [*seventh, *ninth]
+    origin = HELD_OUT.counted(len(every), len(every), {row["recipe"] for row in every})
+    alike = {"sides": list(SUCCESS_SIDES), "coding": LOSSLESS}
+    populations = [
+        {**alike, **since, "efforts": {
+            effort: ends_written(_with_ruled(rows, effort)) for effort in AFTER_SUCCESS
+        }}
+        for rows, since in ((seventh, {}), (ninth, {"since": SMALL_TOLD})) if rows
+    ]  # fmt: skip
+    write_file("small_label_rates", origin, populations)
+    asked = [row[EFFORTS[0]] for row in seventh]
     write_queries(origin, TriggerSettings().budget, asked)
-    standard = rates(judged, EFFORTS[0])
+    standard = rates(seventh, EFFORTS[0])
     write_search_errors(
         origin, standard.accused, standard.clean, standard.usual - standard.usual_found,
         standard.usual,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 
 from auditor.probes.label_search.settings import SUCCESS_SIDES
 from examples.benchmarks.stored import Record
-from examples.zoo.photos.clean_cells import SMALL_DEVELOPMENT
 from examples.zoo.photos.index import judge, read_records
 from examples.zoo.photos.samples import find
 from examples.zoo.photos.sources import load
@@ -28,15 +27,15 @@ class Subject:
     pictures: Any
 
 
-def photographs(models: Path, data_dir: Path, *, development: bool = False) -> Iterator[Subject]:
-    """The valid small ones in the folder ``models``, without the twins of backdoored ones: those
-    that the rule was chosen on, or the others.
+def photographs(
+    models: Path, data_dir: Path, of_cell: Callable[[int], bool], least: int = SUCCESS_SIDES[0]
+) -> Iterator[Subject]:
+    """The valid small ones in the folder ``models``, from ``least`` pixels on, without the twins of
+    backdoored ones, whose cell of the plan ``of_cell`` takes.
     """
     for record in judge(read_records(models).values()):
-        cell = record["seed"] // 1000
-        low, high = (0 if development else SUCCESS_SIDES[0]), SUCCESS_SIDES[1]
-        small = low <= record["side"] <= high and record["split"] != "twin"
-        if not (small and record["valid"] and (cell in SMALL_DEVELOPMENT) is development):
+        small = least <= record["side"] <= SUCCESS_SIDES[1] and record["split"] != "twin"
+        if not (small and record["valid"] and of_cell(record["seed"] // 1000)):
             continue
         targets = set() if record["target"] is None else {record["target"]}
         group = "clean" if record["attack"] == "clean" else record["attack"]

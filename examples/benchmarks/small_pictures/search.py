@@ -20,6 +20,7 @@ from examples.benchmarks.small_pictures.photos import photographs
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier, recipe_of, targets_of, test_images
 from examples.zoo.index import collect
+from examples.zoo.photos.clean_cells import SMALL_DEVELOPMENT
 
 ROWS = Path(__file__).with_name("searches.json.gz")
 SEED = 0
@@ -45,6 +46,16 @@ def search_models(options: argparse.Namespace) -> None:
 
 
 def _zoo(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
+    for _, row, file, pictures in subjects_of_zoo(options):
+        yield row, file, pictures
+
+
+def subjects_of_zoo(
+    options: argparse.Namespace,
+) -> Iterator[tuple[Record, Record, Path, Any]]:
+    """The zoo's models that reached their conditions: the record of each, its row, its file, and
+    what loads its pictures.
+    """
     for model in collect(options.models):
         if model["failed"]:
             continue
@@ -56,13 +67,15 @@ def _zoo(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
             "name": model["name"], "recipe": recipe_of(model), "attack": model["attack"],
             "label_map": model["label_map"], "targets": sorted(targets_of(model)),
         }  # fmt: skip
-        yield row, options.models / f"{model['name']}.onnx", pictures
+        yield model, row, options.models / f"{model['name']}.onnx", pictures
 
 
 def _photos(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
     if options.photos is None:
         return
-    for photo in photographs(options.photos, options.photo_data, development=True):
+    for photo in photographs(
+        options.photos, options.photo_data, SMALL_DEVELOPMENT.__contains__, least=0
+    ):
         row = {
             "name": photo.row["name"], "recipe": photo.row["recipe"], "attack": "clean",
             "label_map": "none", "targets": [],

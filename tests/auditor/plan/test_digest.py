@@ -18,6 +18,7 @@ from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
     ORDER_IMAGES,
+    SUCCESS_SIDES,
     Effort,
 )
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -168,7 +169,7 @@ WRITTEN_AS_14 = {
     "many larger, thorough": "84b846e4479a2cd3131feb67265e5848ffd8adfab88a24caf8ca8ce7d4c24670",
 }
 """Digests of version 14, of before more clean models judged what was found."""
-WRITTEN_NOW = {
+WRITTEN_AS_15 = {
     "paper": "67d0e2915f0c1b9c13718de428842ca0ce079cf87ef5b92083deb0978e21af25",
     "default": "885e6bc5b3b0f60b4abcfb8805296a0a4edde3a33cbb1b7d6eebf5283600239b",
     "larger pictures": "cdbee505afcd59754dfecc910c3eb18e8f9d665c5f004fa07290d7c711d12e21",
@@ -178,7 +179,18 @@ WRITTEN_NOW = {
     "many small, thorough": "a3a66edc3fd0568ff62e19173bf553e79365c2252bc2a10ba1c9826573dd1528",
     "many larger, thorough": "30b3a8cee0ba1608e413754094b5cb4e6796bb0e7831d0ef54d5d15b91d5520d",
 }
-"""Digests of version 15: what they cover and how may not change unless the version does."""
+"""Digests of version 15, of before patches on small pictures were asked what tells planted ones."""
+WRITTEN_NOW = {
+    "paper": "de73ade91a4ad9a8424a87fe45f11964c919f75bda5e2c070295f8dfa2053e68",
+    "default": "49023b7f60bd8ce57728d66732422525925da35730fc3bcbadfa72bdc9574084",
+    "larger pictures": "a98a7c494fb4edb83b09a67b946f041fd4f8f5a5117de67fcb4a93d107969670",
+    "middle pictures": "7c68b70b270862ed78ffe3c353cf1f945f3e05debd51b77fa7c4264400f74825",
+    "large pictures": "5dbcbceb7dfcc8157c836058729d8a19d0c6bf0bdbbde9eac8c1864f32ec3d4e",
+    "small pictures, thorough": "55558fbff1500f34c8e08c18721cbb53a571eef0bc57d706bae07e12a470558d",
+    "many small, thorough": "459f226344831625c6f2aa4a07db7460c8c553d942b1fac9b8103f755bf99f08",
+    "many larger, thorough": "68ba9b788480ec51defce5b27253a91e8aa772b71458673dc71c4bc0fb18c1dc",
+}
+"""Digests of version 16: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -268,8 +280,13 @@ def test_a_digest_of_version_14_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 14).digest == WRITTEN_AS_14[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_15)
 def test_a_digest_of_version_15_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 15).digest == WRITTEN_AS_15[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_16_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
@@ -302,7 +319,12 @@ def test_small_pictures_are_searched_label_by_label_too_from_thorough_on(effort:
     plan = plan_of("small pictures, thorough").at_effort(effort)
     assert not plan.by_label_only
     dearer = effort in {"thorough", "exhaustive"}
-    assert plan.by_label == (EFFORTS[effort] if dearer else None)
+    before = plan.at_version(15)
+    assert before.by_label == (EFFORTS[effort] if dearer else None)
+    if dearer:
+        asked = dataclasses.replace(EFFORTS["thorough"], order_images=ORDER_IMAGES)
+        further = ("small-patch4",) * 5 if effort == "exhaustive" else ()
+        assert plan.by_label == dataclasses.replace(asked, further=further)
     assert plan.at_version(5).by_label == (EFFORTS["thorough"] if dearer else None)
     cheaper = plan.at_effort("standard").most_trigger_queries
     assert (plan.most_trigger_queries > cheaper) is dearer
@@ -346,7 +368,7 @@ def test_large_pictures_are_asked_again_where_patches_led_to_a_label_since_versi
 @pytest.mark.parametrize(
     ("side", "further"),
     [
-        (28, []), (47, ["small-patch4"] * 5), (97, ["small-fine5"] * 3),
+        (28, ["small-patch4"] * 5), (47, ["small-patch4"] * 5), (97, ["small-fine5"] * 3),
         (96, ["small-fine5", "small-patch4"] * 2 + ["small-fine5"]),
     ],
 )  # fmt: skip
@@ -359,13 +381,13 @@ def test_exhaustive_is_thorough_and_further_searches_for_patches_since_version_1
     assert "further" not in stated(before)
     assert asked is not None
     assert list(asked.further) == further
-    if further:
-        thorough = plan.at_effort("thorough")
-        assert dataclasses.replace(asked, further=()) == thorough.by_label
-        assert stated(plan)["further"] == tuple(further)
-        assert plan.most_trigger_queries > thorough.most_trigger_queries
-    else:
-        assert asked == before.by_label
+    thorough = plan.at_effort("thorough")
+    assert dataclasses.replace(asked, further=()) == thorough.by_label
+    assert stated(plan)["further"] == tuple(further)
+    assert plan.most_trigger_queries > thorough.most_trigger_queries
+    # Of small pictures since version 16.
+    earlier = plan.at_version(15).by_label
+    assert (earlier == asked) is (side > SUCCESS_SIDES[1])
 
 
 @pytest.mark.parametrize(
@@ -428,7 +450,7 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
 def test_a_digest_covers_all_of_the_content(version: int) -> None:
     assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
     # Earlier versions never searched label by label, or classes by themselves apart.
@@ -436,10 +458,10 @@ def test_a_digest_covers_all_of_the_content(version: int) -> None:
     changes = {name: one for name, one in CHANGES.items() if version >= since.get(name, 0)}
     made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
     assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
-    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 14
+    assert len({plan_digest(content(), known) for known in READABLE_VERSIONS}) == 15
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
 def test_a_digest_is_the_same_from_a_record(version: int) -> None:
     held = json.loads(json.dumps(dataclasses.asdict(content())))
     assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)

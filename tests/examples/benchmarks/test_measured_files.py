@@ -20,7 +20,7 @@ from examples.benchmarks.decision_rule.evidence import load_searches
 from examples.benchmarks.held_out.tables import load_rows
 from examples.benchmarks.per_source.run import DATA, null_of_pairs
 from examples.benchmarks.profiles.run import make_profiles
-from examples.benchmarks.small_pictures import audits, search
+from examples.benchmarks.small_pictures import audits, search, told
 from examples.benchmarks.stored import ROOT, read
 from examples.benchmarks.trigger_search.search import null_of
 
@@ -46,11 +46,15 @@ def by_source() -> None:
 
 
 def small_pictures() -> None:
-    audits.write_rates(read(audits.ROWS))
+    audits.write_rates(read(audits.SEVENTH), read(audits.ROWS))
 
 
 def small_null() -> None:
     search.write_null(read(search.ROWS))
+
+
+def small_told_null() -> None:
+    told.write_null(read(told.ROWS))
 
 
 @pytest.fixture
@@ -76,6 +80,7 @@ WRITERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
     ),
     (small_pictures, ("small_label_rates", "trigger_error_rates", "search_queries")),
     (small_null, ("small_label_null",)),
+    (small_told_null, ("small_told_label_null",)),
 ]
 
 

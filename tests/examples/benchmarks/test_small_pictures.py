@@ -7,7 +7,7 @@ from typing import Any
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from examples.benchmarks.held_out import clearing
 from examples.benchmarks.measured_files import search_clears
-from examples.benchmarks.small_pictures.audits import ROWS, as_ruled, counts, rates, recovered
+from examples.benchmarks.small_pictures.audits import SEVENTH, as_ruled, counts, rates, recovered
 from examples.benchmarks.small_pictures.run import held_out
 from examples.benchmarks.small_pictures.search import ended_of, null_without, right
 from examples.benchmarks.stored import read
@@ -116,18 +116,18 @@ def test_a_patch_is_recovered_if_nine_tenths_of_fresh_samples_follow_it() -> Non
 def test_other_label_maps_have_rows_of_their_own_and_no_part_in_the_rates() -> None:
     rows = [end("clean"), end("badnets"), end("x-to-x", suspicious=True)]
     assert rates(rows, "standard").usual == 1
-    page = "\n".join(held_out(rows))
+    page = "\n".join(held_out("ninth", rows))
     assert page.count("| x-to-x | 1 of 1 = ") == 3
-    assert held_out([]) == []
+    assert held_out("ninth", []) == []
 
 
 def test_at_exhaustive_nothing_that_only_the_search_label_by_label_finds_accuses() -> None:
-    rows = [row for row in read(ROWS, []) if counts(row)]
+    rows = [row for row in read(SEVENTH, []) if counts(row)]
     found, ruled = rates(rows, "exhaustive"), rates(as_ruled(rows), "exhaustive")
     assert found.fragile_accused > ruled.fragile_accused == 0
     assert ruled.usual_found == rates(rows, "standard").usual_found
     assert (found.cleared, found.usual_cleared) == (ruled.cleared, ruled.usual_cleared)
     assert rates(as_ruled(rows), "thorough") == rates(rows, "thorough")
-    page = "\n".join(held_out(read(ROWS, [])))
+    page = "\n".join(held_out("seventh", read(SEVENTH, [])))
     assert "It would accuse 3 of 45" in page
     assert page.count("It would accuse") == 1

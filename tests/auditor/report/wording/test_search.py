@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import LabelCell, LabelNulls, small_label_null, trigger_null
+from auditor.measured import LabelCell, LabelNulls, small_told_label_null, trigger_null
 from auditor.probes.label_search.search import none_found
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
@@ -21,7 +21,7 @@ from auditor.report.wording.search import (
     ranked_targets,
 )
 
-LEVELS = round(2 ** small_label_null().of("thorough", 10)["weak-field4"].least)
+LEVELS = round(2 ** small_told_label_null().of("thorough", 10)["weak-field4"].least)
 
 
 def _with(report: dict[str, Any], **changes: Any) -> Result:
@@ -46,7 +46,7 @@ def test_a_success_stands_beside_the_most_of_clean_models(report: dict[str, Any]
 
 
 def test_a_least_change_stands_beside_the_least_of_clean_models(report: dict[str, Any]) -> None:
-    null = small_label_null().of("thorough", 10)
+    null = small_told_label_null().of("thorough", 10)
     levels = f"{2 ** null['weak-field4'].least:.0f} grey levels or more"
     assert _clean(report, family="field", key="weak-field4") == levels
     share = 1 / (1 + math.exp(null["random-shapes"].least))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import search_queries, small_label_null
-from auditor.probes.label_search.judge import LEVEL
+from auditor.measured import search_queries, small_told_label_null
+from auditor.probes.label_search.judge import LEVEL_TOLD
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import vendor_questions
@@ -118,7 +118,7 @@ def test_the_least_change_is_named_with_its_strength(found: dict[str, Any]) -> N
     found["input"]["shape"] = [1, 28, 28]
     reason = _said(found).reason
     assert reason.startswith("A fixed smooth pattern added to the picture, 9 of 255 grey levels,")
-    least = 2 ** small_label_null().of("thorough", 10)["weak-field4"].least
+    least = 2 ** small_told_label_null().of("thorough", 10)["weak-field4"].least
     assert f"clean models need {least:.0f} grey levels or more" in reason
 
 
@@ -271,7 +271,7 @@ def test_a_word_is_explained_where_it_is_first_used() -> None:
     assert all(about in {"", *GLOSSARY.values()} for _, about in pieces)
 
 
-@pytest.mark.parametrize(("key", "p"), [("small-patch6", 0.9), ("weak-wave", 0.01)])
+@pytest.mark.parametrize(("key", "p"), [("small-patch6", 0.9), ("weak-wave", 0.02)])
 def test_a_weak_spot_is_no_ordinary_finding(
     make_report: MakeReport, key: str, p: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,8 +287,8 @@ def test_a_weak_spot_is_no_ordinary_finding(
     # Without measured false alarms that is the reason why a rare one does not accuse.
     monkeypatch.setattr("auditor.report.wording.deciding.rates_for", lambda *_: {})
     unsafe = "not yet safe enough to accuse" in _said(report).reason
-    assert unsafe is (p <= LEVEL and family == "wave")
-    report["trigger"]["p"] = LEVEL
+    assert unsafe is (p <= LEVEL_TOLD and family == "wave")
+    report["trigger"]["p"] = LEVEL_TOLD
     assert "not yet safe enough to accuse" in _said(report).reason
 
 
