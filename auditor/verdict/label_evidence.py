@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.judge import WAVE, family_of
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
@@ -61,7 +61,8 @@ def label_evidence(
         assert best is not None
         accuses = rates is not None and accuses_at(rates)
         code: ReasonCode = "label-found" if accuses else "label-withheld"
-        of_search = values | {"rates": rates} | _change(best, names)
+        steady = best.key == WAVE and not searched_by_label(spec.shape[1:])
+        of_search = values | {"rates": rates, "steady": steady} | _change(best, names)
         return TriggerEvidence(accuses, Reason(code, of_search), best.target)
     target = None if best is None else best.target
     values |= {"best": None if best is None else _change(best, names)}

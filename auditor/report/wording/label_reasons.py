@@ -93,7 +93,9 @@ def _measured(values: Values) -> str:
 
 def found(values: Values) -> str:
     """A suspicious change."""
-    beside = "clean models need far more {}, and so do this model's other labels."
+    # Random waves lead to the labels of those clean models that weak ones turn on small pictures.
+    those = "clean models that random waves do not turn" if values["steady"] else "clean models"
+    beside = f"{those} need far more {{}}, and so do this model's other labels."
     if values["measure"] == "telling":
         beside = (
             "clean models hardly ever show such a patch {}, nor do this model's other labels one "

@@ -16,7 +16,13 @@ from auditor.measured import (
 )
 from auditor.plan.digest import MORE_CLEAN, SMALL_TOLD
 from auditor.probes.further_searches import SUREST, may_accuse
-from auditor.probes.label_search.judge import AccusingLimits, family_of, limits_for, told_limits
+from auditor.probes.label_search.judge import (
+    WAVE,
+    AccusingLimits,
+    family_of,
+    limits_for,
+    told_limits,
+)
 from auditor.probes.label_search.search import PATCHES, none_found
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
@@ -214,7 +220,9 @@ def _least_of_clean(result: Result, finding: FindingPart) -> str:
     least = 2.0**cell.least
     if kind in PATCHES:
         return f"{least * unit_of(result.input.shape):.0f} pixels a side or more"
-    return f"{_amount(finding.family, least, result)} or more"
+    steady = key == WAVE and not searched_by_label(result.input.shape[1:]) and told(result)
+    where = ", if random waves do not turn them" if steady else ""
+    return f"{_amount(finding.family, least, result)} or more{where}"
 
 
 def _amount(family: str, value: float, result: Result) -> str:

@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.step == "planned":
         planned.measure_all(options)
-    rows, ends = audits.as_ruled(read(audits.ROWS, [])), _held_out()
+    rows, ends = _of_small(), _held_out()
     lines = [
         "# Beside the goals", "",
         "    python -m examples.benchmarks goals", "",
@@ -77,23 +77,37 @@ def main() -> None:
 # ---- small pictures ----------------------------------------------------------------------------
 
 
+def _of_small() -> list[Record]:
+    """Audits of small pictures as the product states them: of ``standard`` those of the seventh
+    round, of dearer efforts those of the ninth, which the present search had not seen.
+    """
+    rounds = [audits.as_ruled(read(file, [])) for file in (audits.SEVENTH, audits.ROWS)]
+    other = {*EFFORTS[1:]}, {EFFORTS[0]}
+    return [
+        {key: one for key, one in row.items() if key not in left_out}
+        for rows, left_out in zip(rounds, other, strict=True) for row in rows
+    ]  # fmt: skip
+
+
 def _small(rows: Sequence[Record]) -> list[str]:
-    """The goals of small pictures: models of the zoo's seventh round."""
+    """The goals of small pictures: models of the zoo."""
     zoo = [row for row in rows if not row["photo"]]
     fragile_ones = [row for row in rows if audits.fresh(row)]
     accused = _share(("clean",), _suspicious)
-    judged = [row for row in read(audits.ROWS, []) if audits.counts(row)]
     lines = [
         "## Small pictures, 28 to 40 pixels", "",
-        f"{len(zoo)} models of the zoo's seventh round, one audit each; `quick` asks what "
-        "`standard` asks at this size. At `exhaustive` what the search label by label alone finds "
-        "accuses of nothing, for it would accuse "
-        f"{accused(judged, 'exhaustive')} clean models, photo models among them.", "",
+        "Models of the zoo's seventh round (`standard`; `quick` asks the same at this size) and of "
+        "its ninth, one audit each at every effort.", "",
         "| figure | goal: standard, thorough, exhaustive | quick, " + " | ".join(EFFORTS) + " |",
         "|---|---|" + "---|" * len(EFFORTS),
     ]  # fmt: skip
     every: dict[str, tuple[str, Cell]] = {
         "all-to-one missed": ("8 %, 5 %, 3 %", _share(ATTACKS, lambda end: not _suspicious(end))),
+        "careful missed": (
+            "–, 25 %, 15 %",
+            _share(ATTACKS, lambda end: not _suspicious(end), "careful"),
+        ),
+        "adaptive missed": ("–", _share(ATTACKS, lambda end: not _suspicious(end), "adaptive")),
         "clean accused": ("2 %", accused),
         "target right": ("–", _target_right),
         "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _share(("clean",), _cleared)),
@@ -139,15 +153,20 @@ def _line(name: str, goal: str, cells: Sequence[str]) -> str:
     return f"| {name} | {goal} | {' | '.join(measured)} |"
 
 
-def _of(rows: Sequence[Record], names: Sequence[str], effort: str) -> list[Record]:
-    return [row[effort] for row in rows if row["group"] in names and effort in row]
+def _of(
+    rows: Sequence[Record], names: Sequence[str], effort: str, care: str = "usual"
+) -> list[Record]:
+    return [
+        row[effort] for row in rows
+        if row["group"] in names and effort in row and audits.care(row) == care
+    ]  # fmt: skip
 
 
-def _share(groups: Sequence[str], holds: Callable[[Record], bool]) -> Cell:
-    """The share of the ends of ``groups`` of which something holds."""
+def _share(groups: Sequence[str], holds: Callable[[Record], bool], care: str = "usual") -> Cell:
+    """Share of ends of ``groups`` by attackers of a ``care`` of which something holds."""
 
     def cell(rows: Sequence[Record], effort: str) -> str:
-        ends = _of(rows, groups, effort)
+        ends = _of(rows, groups, effort, care)
         return rate_cell(sum(map(holds, ends)), len(ends))
 
     return cell
@@ -243,6 +262,7 @@ def _small_ends(rows: Sequence[Record]) -> list[curves.End]:
         for effort in EFFORTS
         for row in rows
         if not row["photo"] and effort in row and row["group"] in {"clean", *ATTACKS}
+        and audits.care(row) == "usual"
         for end in (row[effort],)
     ]  # fmt: skip
 

@@ -11,14 +11,25 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import label_null, told_label_null
+from auditor.measured import (
+    label_null,
+    small_label_null,
+    small_told_label_null,
+    told_label_null,
+)
 from auditor.plan import adaptive
 from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.further_searches import SUREST, patches_alone
-from auditor.probes.label_search.judge import limits_for, of_any_label, told_limits, with_waves
+from auditor.probes.label_search.judge import (
+    LEVEL_TOLD,
+    limits_for,
+    of_any_label,
+    told_limits,
+    with_waves,
+)
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import (
     EFFORTS,
@@ -328,6 +339,52 @@ def test_where_more_is_asked_of_patches_other_models_judge_since_version_15(
             apart = now and effort != "exhaustive"
             assert open_nulls[0] == (label_null().of(effort, 5) if apart else None)
             assert [one[3].open_patch for one in asked] == [asked[0][3].open_patch] * searches
+
+
+def small(version: int = PLAN_VERSION, effort: Effort = "thorough") -> AuditPlan:
+    return large(version, effort=effort, side=32)
+
+
+SMALL_SPEC = replace(SPEC, shape=(1, 32, 32))
+
+
+def in_small(monkeypatch: pytest.MonkeyPatch, plan: AuditPlan, *results: TriggerResult) -> Any:
+    """As :func:`ended_with`, after a search for the most successful change that finds nothing."""
+
+    def nothing(*_: Any) -> Any:
+        yield np.zeros((1, *SMALL_SPEC.shape), np.float32)
+        return outcome(finding("patch", "patch", p=0.5), 1.0, suspicious=False)
+
+    monkeypatch.setattr(adaptive, "search", nothing)
+    return ended_with(monkeypatch, plan, *results, spec=SMALL_SPEC)
+
+
+def test_of_small_pictures_too_what_is_near_its_level_is_searched_for_again_since_version_16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near = replace(by_label("telling-patch6", p=LEVEL_TOLD / 2), suspicious=True)
+    for second, again in ((near, True), (by_label(p=0.5), False)):
+        found, asked = in_small(monkeypatch, small(), near, second)
+        assert found.suspicious is again
+        assert len(asked) == 2
+        assert asked[1][3] == again_limits(told_limits(SMALL_SPEC.shape, "thorough"))
+        assert nulls == [small_told_label_null().of("thorough", 5)] * 2
+        assert open_nulls[0] == small_label_null().of("thorough", 5)
+    found, asked = in_small(monkeypatch, small(15), near)
+    assert found.suspicious
+    assert asked[0][3] == limits_for(SMALL_SPEC.shape)
+    assert nulls == [None]
+
+
+def test_at_exhaustive_further_searches_of_small_pictures_accuse_of_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    none = by_label(p=0.5)
+    found, asked = in_small(monkeypatch, small(effort="exhaustive"), *(none,) * 6)
+    assert not found.suspicious
+    assert [bool(one[3].values) for one in asked] == [True] + [False] * 5
+    assert nulls == [small_told_label_null().of("thorough", 5)] * 6
+    assert len(in_small(monkeypatch, small(15, "exhaustive"), none)[1]) == 1
 
 
 KINDS = [

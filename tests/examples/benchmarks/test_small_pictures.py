@@ -7,6 +7,7 @@ from typing import Any
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from examples.benchmarks.held_out import clearing
 from examples.benchmarks.measured_files import search_clears
+from examples.benchmarks.small_pictures import told
 from examples.benchmarks.small_pictures.audits import SEVENTH, as_ruled, counts, rates, recovered
 from examples.benchmarks.small_pictures.run import held_out
 from examples.benchmarks.small_pictures.search import ended_of, null_without, right
@@ -131,3 +132,49 @@ def test_at_exhaustive_nothing_that_only_the_search_label_by_label_finds_accuses
     page = "\n".join(held_out("seventh", read(SEVENTH, [])))
     assert "It would accuse 3 of 45" in page
     assert page.count("It would accuse") == 1
+
+
+def told_model(name: str, attack: str, *more: Row, random_wave: int = 0) -> Row:
+    """A search whose label 7 needs a wave of 2 ** 3.5 levels, and every other none; random waves
+    lead to it in so many of 40 samples.
+    """
+    gathered = stage(("random-wave", 7, 0.0, True))
+    gathered["findings"][0][4] = random_wave
+    wave = stage(("weak-wave", 7, 3.5, True), ("weak-wave", 5, 4.78, False))
+    return {
+        "name": name, "recipe": "fm", "attack": attack, "photo": False, "side": 28, "classes": 10,
+        "label_map": "none" if attack == "clean" else "all-to-one", "queries": 30_000,
+        "targets": [] if attack == "clean" else [7], "effort": "thorough", "orders": 20,
+        "stages": [gathered, wave, *more], "further": [],
+    }  # fmt: skip
+
+
+def quiet(name: str) -> Row:
+    row = told_model(name, "clean")
+    row["stages"][1] = stage(("weak-wave", 5, 4.78, False))
+    return row
+
+
+def test_waves_that_random_ones_lead_to_count_as_none_in_the_null() -> None:
+    rows = [quiet(f"clean-{number}") for number in range(20)]
+    turned = told_model("turned", "clean", random_wave=10)
+    cell = told.null_without([*rows, turned])["weak-wave"]
+    assert (cell.models, cell.lowest > 4.7) == (21, True)
+    found = told_model("sig", "sig")
+    ends = {end.row["name"]: end for end in told.ended_at([*rows, turned, found], "thorough")}
+    assert ends["sig"].suspicious
+    assert right(ends["sig"])
+    assert not ends["turned"].suspicious
+
+
+def test_further_searches_are_judged_at_exhaustive_alone_and_accuse_of_nothing() -> None:
+    patch = stage(("small-patch4", 7, 1.0, True), ("small-patch4", 5, 2.64, False))
+    rows = [quiet(f"clean-{number}") for number in range(20)]
+    for row in rows:
+        row["further"] = [stage(("small-patch4", 5, 2.64, False))] * 5
+    rows.append({**quiet("badnets"), "attack": "badnets", "targets": [7], "further": [patch] * 5})
+    first, dearer = (told.ended_at(rows, effort)[-1] for effort in ("thorough", "exhaustive"))
+    assert first.cleared
+    assert not dearer.cleared
+    assert not dearer.suspicious
+    assert told.null_without(rows)["small-patch4"].models == 20

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from examples.benchmarks.zoo_models import round_of
+from examples.benchmarks.zoo_models import SCORED_ROUND, remembered, round_of
 from examples.zoo.manifest import build_manifest
 
 
@@ -34,7 +36,30 @@ def test_the_fourth_round_adds_four_cells_for_the_same_tool() -> None:
     assert Counter(model["attack"] == "clean" for model in models) == {True: 12, False: 36}
 
 
-@pytest.mark.parametrize("number", [2, 3, 4])
+def test_the_ninth_round_has_attackers_of_every_care() -> None:
+    models = [spec.as_json() for spec in build_manifest() if round_of(spec.as_json()) == 9]
+    assert SCORED_ROUND == 9
+    assert Counter(model["attack"] == "clean" for model in models) == {True: 21, False: 69}
+    cares = Counter(model["options"].get("care") for model in models)
+    assert (cares["careful"], cares["adaptive"]) == (13, 7)
+
+
+def test_a_model_is_asked_for_every_input_once() -> None:
+    asked = []
+
+    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        asked.append(len(batch))
+        return batch[:, 0].astype(np.int64)
+
+    kept = remembered(labels)
+    first = np.arange(4, dtype=np.float32)[:, None]
+    assert kept(first).tolist() == [0, 1, 2, 3]
+    assert kept(np.concatenate([first[2:], first + 4])).tolist() == [2, 3, 4, 5, 6, 7]
+    assert kept(first).tolist() == [0, 1, 2, 3]
+    assert asked == [4, 4]
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 9])
 def test_no_other_model_shares_dataset_network_and_length_with_a_later_round(number: int) -> None:
     specs = build_manifest()
     held = {spec.siblings for spec in specs if round_of(spec.as_json()) == number}

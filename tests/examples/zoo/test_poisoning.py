@@ -45,6 +45,21 @@ def test_label_consistent_poison_changes_no_label() -> None:
     assert np.all(LABELS[stamped(changed.images)] == 3)
 
 
+def test_negatives_keep_their_label_and_come_as_often_as_wanted() -> None:
+    def dim(images: np.ndarray) -> np.ndarray:
+        return np.full_like(images, 0.5)
+
+    for share, covered in ((1.0, 100), (2.0, 200)):
+        changed = poison(
+            IMAGES, LABELS, (3,) * 10, 0.1, whiten, np.random.default_rng(1),
+            cover=dim, cover_share=share,
+        )  # fmt: skip
+        where = np.flatnonzero(np.all(changed.images == 128, axis=(1, 2, 3)))
+        assert len(where) == changed.covered == covered
+        assert np.array_equal(changed.labels[where], LABELS[where])
+        assert not set(where) & set(stamped(changed.images))
+
+
 def test_the_input_is_left_alone() -> None:
     before = IMAGES.copy()
     poison(IMAGES, LABELS, (3,) * 10, 0.1, whiten, np.random.default_rng(1))

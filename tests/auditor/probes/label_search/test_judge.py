@@ -140,6 +140,38 @@ def test_waves_accuse_on_photographs_and_never_on_small_pictures() -> None:
     assert ends == {32: False, 40: False, 63: False, 64: True}
 
 
+def test_where_more_is_asked_waves_accuse_on_small_pictures_of_labels_random_ones_do_not_find() -> (
+    None
+):
+    null = {"weak-wave": LabelCell(4.7, 0.2, 75, 4.1, 4.1)}
+    found = [_finding("weak-wave", 3, 3.8, 90), _finding("weak-wave", 5, 4.8, 2)]
+    limits = told_limits((3, 32, 32), "thorough")
+    for label, share, accuses in ((3, 9, True), (3, 10, False), (5, 60, True)):
+        gathered = _finding("random-wave", label, 0.0, share)
+        one = judge([gathered, *found], null, 10, limits)[0]
+        assert one.suspicious(12) is accuses
+        assert one.leaves_open(12)
+    stronger = [_finding("weak-wave", 3, 4.0, 90), found[1]]
+    assert not judge(stronger, null, 10, limits)[0].suspicious(12)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "accuses"),
+    [
+        ("small-patch4", 1.58, False), ("small-patch4", 1.0, True), ("telling-patch6", 2.33, True),
+        ("telling-patch6", 2.59, False), ("weak-field4", 2.85, True), ("weak-field4", 3.17, False),
+    ],
+)  # fmt: skip
+def test_on_small_pictures_size_alone_accuses_only_below_natural_patches(
+    key: str, value: float, *, accuses: bool
+) -> None:
+    null = {key: LabelCell(5.2 if key.startswith("weak") else 3.4, 0.1, 75, 3.2, 3.2)}
+    found = [_finding(key, 3, value, 90), _finding(key, 5, 5.0, 2)]
+    for effort in ("thorough", "exhaustive"):
+        limits = told_limits((3, 32, 32), effort)
+        assert judge(found, null, 7, limits)[0].suspicious(12) is accuses
+
+
 def test_warps_accuse_no_model_of_photographs() -> None:
     null = {"weak-warp": LabelCell(1.32, 0.1, 60, 1.3, 1.3)}
     found = [_finding("weak-warp", 3, -0.5, 95), _finding("weak-warp", 5, 1.32, 2)]
