@@ -14,7 +14,7 @@ ReasonCode = Literal[
     "trigger-natural", "trigger-none", "trigger-out-of-scope", "trigger-pairs", "trigger-found",
     "trigger-several",
     "trigger-ordinary", "trigger-nothing", "trigger-some", "trigger-habit",
-    "trigger-large", "trigger-unconfirmed",
+    "trigger-large", "trigger-spot", "trigger-unconfirmed",
     "label-found", "label-withheld", "label-weakness", "label-nothing",
     "label-unconfirmed",
     # the decision rule

@@ -81,8 +81,9 @@ and in which at ``exhaustive`` no larger patch than planted ones speaks against 
 """
 SMALL_TOLD = 16
 """First version whose searches label by label of small pictures ask what tells planted patches from
-natural ones and are judged by the clean models that were asked so, and whose search at
-``exhaustive`` is that of ``thorough`` and further ones, as that of larger pictures."""
+natural ones and are judged by the clean models that were asked so, whose search at ``exhaustive``
+is that of ``thorough`` and further ones, as that of larger pictures, and in which a patch accuses
+only if a plain spot beside it does little."""
 STATED = 14
 """First version that reports state, and whose reports tell odds as odds."""
 BY_PIXELS = 7
@@ -116,7 +117,8 @@ def lacking_settings(version: int) -> tuple[str, ...]:
     parts = ("parts",) if version < SECOND_SEARCH else ()
     share = ("patch_share",) if version < SECOND_BY_LABEL else ()
     carried = ("source_carried",) if version < LARGER_BY_SOURCE else ()
-    return (*confirming, *parts, *share, *carried)
+    spots = ("spots",) if version < SMALL_TOLD else ()
+    return (*confirming, *parts, *share, *carried, *spots)
 
 
 def stated_by_label(by_label: LabelSearchSettings, version: int) -> dict[str, Any]:

@@ -52,7 +52,7 @@ backdoors instead of one."""
 def trigger_search(images: NDArray[np.float32], spec: InputSpec | None) -> TriggerSettings:
     """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``."""
     tones = spec is not None and len(images) > 0 and two_toned(spec.to_pixels(images))
-    return TriggerSettings(parts=True, patch_share=PLANTED_SHARE, two_toned=tones)
+    return TriggerSettings(parts=True, patch_share=PLANTED_SHARE, spots=True, two_toned=tones)
 
 
 def trigger_of_version(trigger: TriggerSettings, version: int, *, small: bool) -> TriggerSettings:
@@ -62,6 +62,7 @@ def trigger_of_version(trigger: TriggerSettings, version: int, *, small: bool) -
         two_toned=trigger.two_toned and version >= CONFIRMS,
         parts=version >= SECOND_SEARCH,
         patch_share=trigger.patch_share if version >= SECOND_BY_LABEL else 0.0,
+        spots=trigger.spots and version >= SMALL_TOLD,
     )
     before = TriggerSettings()
     if version < BY_SOURCE:

@@ -37,7 +37,9 @@ from auditor.verdict.profile import Profile
 from auditor.verdict.scope import image_coding, known_only_for
 from auditor.verdict.verdict import Evidence, TriggerEvidence
 
-NATURAL = frozenset({"trigger-some", "trigger-habit", "trigger-large", "trigger-unconfirmed"})
+NATURAL = frozenset(
+    {"trigger-some", "trigger-habit", "trigger-large", "trigger-spot", "trigger-unconfirmed"}
+)
 """Codes of reasons why a change that would accuse does not: clean models show such ones too, and
 they may hide another."""
 
@@ -231,6 +233,7 @@ def _doubt(result: TriggerResult, best: TriggerFinding) -> ReasonCode | None:
         "trigger-habit": best.habit,
         "trigger-some": some,
         "trigger-large": best.large,
+        "trigger-spot": best.spot,
         "trigger-unconfirmed": best.unconfirmed,
     }
     return next((code for code, holds in doubts.items() if holds), None)

@@ -89,21 +89,20 @@ def accusing(key: str, success: Interval, p: float | None, comparisons: int) -> 
 def unconfirmed(
     findings: Sequence[TriggerFinding], comparisons: int, least_share: float, few: int
 ) -> list[TriggerFinding]:
-    """The accusing findings that are habits or large patches, and the accusing patches for some
-    labels that move less than ``least_share`` of the samples of all labels, or work on some of more
-    than ``few`` labels only, unless a finding on samples of all labels is accusing too.
+    """The accusing findings that are habits, large patches or spots, and the accusing patches for
+    some labels that move less than ``least_share`` of the samples of all labels, or work on some of
+    more than ``few`` labels only, unless a finding on samples of all labels is accusing too.
 
     The search chooses the labels by what it saw, and clean networks show such patches: one moved
     32 of 32 samples of some of 43 classes, and 45 of 58 of all; one 16 of 17 of some digits, and 21
     of 54 of all.
     """
     bad = [one for one in findings if accusing(one.key, one.success, one.p, comparisons)]
-    all_labels = any(one.key != SOME_CLASSES and not (one.habit or one.large) for one in bad)
+    all_labels = any(one.key != SOME_CLASSES and not one.doubtful for one in bad)
     return [
         one
         for one in bad
-        if one.habit
-        or one.large
+        if one.doubtful
         or (one.key == SOME_CLASSES and share_of_all(one.by_source) < least_share)
         or (one.key == SOME_CLASSES and not all_labels and len(one.by_source) > few)
     ]

@@ -96,7 +96,9 @@ def search_labels(
         classes = np.full(len(own), label)
         result = yield from search(spec.from_pixels(own), classes, spec, of_one, seed, {})
         # Natural patches between two classes of few, alike photographs are large.
-        found = [one for one in result.findings if one.key == "patch" and not one.large]
+        found = [
+            one for one in result.findings if one.key == "patch" and not (one.large or one.spot)
+        ]
         sources.append(Source(label, own, result, next(iter(found), None)))
     return sources
 

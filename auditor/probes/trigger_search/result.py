@@ -31,8 +31,9 @@ class TriggerFinding:
         habit: True if a plain change does as much (:mod:`.controls`).
         large: True if it is a patch of which no small part does it, or that moves too few samples
             to be a planted one.
-        unconfirmed: True if it would accuse, and is a habit, a large patch, moves too few samples
-            of all labels or was searched for again in vain.
+        spot: True if it is a patch of which a plain spot nearby does much.
+        unconfirmed: True if it would accuse, and is a habit, a large patch or a spot, moves too few
+            samples of all labels or was searched for again in vain.
     """
 
     kind: str
@@ -50,6 +51,12 @@ class TriggerFinding:
     habit: bool = False
     large: bool = False
     unconfirmed: bool = False
+    spot: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """True if clean models show such changes however successful they are."""
+        return self.habit or self.large or self.spot
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.measured import Null, trigger_null
 from auditor.probes.leads import Lead, tell
-from auditor.probes.trigger_search.controls import is_habit, works_in_part
+from auditor.probes.trigger_search.controls import is_habit, is_spot, works_in_part
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
 from auditor.probes.trigger_search.judge import (
     FEW_TO_CHOOSE,
@@ -254,6 +254,9 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
                 run.search_set, run.validation_set, result, run.settings
             )
             result = replace(result, large=not small)
+        if run.settings.spots and run.accuses(key, result) and not result.doubtful:
+            spot = yield from is_spot(run.validation_set, result, run.settings)
+            result = replace(result, spot=spot)
         run.keep(key, result)
         _tell(run)
         done = run.convincing(key)
@@ -346,5 +349,5 @@ def _finding(run: _SearchState, key: str, found: Verified) -> TriggerFinding:
     return TriggerFinding(
         transform.kind, key, found.target, size, strength, place, found.success, found.changed,
         found.by_source, found.searched, texture, run.p_of(key, found), found.habit,
-        found.large,
+        found.large, spot=found.spot,
     )  # fmt: skip

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SPOTS = 8
+"""Places of a spot beside a patch."""
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerSettings:
@@ -84,6 +87,7 @@ class TriggerSettings:
     # A patch accuses only if a small part of it does as much, and never by some classes alone
     parts: bool = False
     patch_share: float = 0.0  # and only if it moves so many samples, or is of at most small_cells
+    spots: bool = False  # and only if a plain spot beside it does little
     # Each source class by itself
     sources: int = 0  # number of labels, 0 for none
     source_samples: int = 60  # most samples of one label
@@ -102,8 +106,9 @@ class TriggerSettings:
 
     @property
     def parts_control(self) -> int:
-        """Queries that all small parts of a patch are asked, at most."""
-        return (self.place_side - self.small_cells + 1) ** 2 * self.control_images
+        """Queries that all small parts of a patch, and spots beside it, are asked, at most."""
+        parts = (self.place_side - self.small_cells + 1) ** 2
+        return (parts + SPOTS * self.spots) * self.control_images
 
     @property
     def most_queries(self) -> int:

@@ -58,6 +58,7 @@ class Verified:
         searched: share on the last search images, for comparison (optimistic).
         habit: True if a plain change does as much (:mod:`.controls`).
         large: True if it is a patch of which no small part does it.
+        spot: True if it is a patch of which a plain spot nearby does much.
     """
 
     transform: Transform
@@ -68,11 +69,12 @@ class Verified:
     searched: float
     habit: bool = False
     large: bool = False
+    spot: bool = False
 
     @property
     def doubtful(self) -> bool:
         """True if clean models show such changes however successful they are."""
-        return self.habit or self.large
+        return self.habit or self.large or self.spot
 
 
 def verify(

@@ -183,6 +183,14 @@ def _trigger_large(values: Values) -> str:
     )
 
 
+def _trigger_spot(values: Values) -> str:
+    return (
+        f"At best {_change(values)}, but a plain spot of its colour beside it does much of that, "
+        "while a planted patch has its place or its pattern: clean networks of few, alike "
+        "photographs have such patches. It neither accuses nor clears."
+    )
+
+
 def _trigger_unconfirmed(values: Values) -> str:
     found = f"At best {_change(values)} (p = {values['p']:.2g}), which alone would have accused; "
     if values["strong"]:
@@ -332,6 +340,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-some": _trigger_some,
     "trigger-habit": _trigger_habit,
     "trigger-large": _trigger_large,
+    "trigger-spot": _trigger_spot,
     "trigger-unconfirmed": _trigger_unconfirmed,
     "label-found": label_reasons.found,
     "label-withheld": label_reasons.withheld,
