@@ -89,11 +89,14 @@ __all__ = [
     "told_label_null",
     "trigger_clearing",
     "trigger_error_rates",
+    "trigger_error_rates_before",
     "trigger_null",
     "unusual_label_null",
     "within",
 ]
 
+SPOTS_SINCE = 16
+"""First version of plans whose search of small pictures asks for spots beside a found patch."""
 FOLDER = Path(__file__).parent
 NAMES = (
     "by_source_null",
@@ -114,6 +117,7 @@ NAMES = (
     "told_label_null",
     "trigger_clearing",
     "trigger_error_rates",
+    "trigger_error_rates_before",
     "trigger_null",
     "unusual_label_null",
 )
@@ -339,12 +343,18 @@ def trigger_error_rates() -> ErrorRates:
     """Errors of the trigger search alone on held-out models."""
     if earlier_search():
         return _decided().without_references
-    return _trigger_errors()
+    return _trigger_errors() if of_plans_since(SPOTS_SINCE) else trigger_error_rates_before()
 
 
 @cache
 def _trigger_errors() -> ErrorRates:
     return _values("trigger_error_rates", ErrorRates)
+
+
+@cache
+def trigger_error_rates_before() -> ErrorRates:
+    """The same of plans of before version 16, which asked for no spots beside a patch."""
+    return _values("trigger_error_rates_before", ErrorRates)
 
 
 @cache

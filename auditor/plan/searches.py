@@ -62,7 +62,7 @@ def trigger_of_version(trigger: TriggerSettings, version: int, *, small: bool) -
         two_toned=trigger.two_toned and version >= CONFIRMS,
         parts=version >= SECOND_SEARCH,
         patch_share=trigger.patch_share if version >= SECOND_BY_LABEL else 0.0,
-        spots=trigger.spots and version >= SMALL_TOLD,
+        spots=version >= SMALL_TOLD,
     )
     before = TriggerSettings()
     if version < BY_SOURCE:

@@ -358,13 +358,11 @@ SEARCH_CLEARING = Origin(
 )
 
 
-def write_search_errors(
-    origin: Provenance, accused: int, clean: int, missed: int, backdoored: int
-) -> None:
-    """Write how often the search of small pictures erred."""
-    write_file(
-        "trigger_error_rates", origin, asdict(ErrorRates(accused, clean, missed, backdoored))
-    )
+def write_search_errors(origin: Provenance, errors: ErrorRates, *, before: bool) -> None:
+    """Write how often the search of small pictures erred, in plans of ``before`` version 16 or as
+    it is made today.
+    """
+    write_file(f"trigger_error_rates{'_before' if before else ''}", origin, asdict(errors))
 
 
 def write_trigger_clearing(rows: Sequence[Record]) -> None:

@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.step == "planned":
         planned.measure_all(options)
-    rows, ends = _of_small(), _held_out()
+    rows, ends = audits.as_ruled(read(audits.ROWS, [])), _held_out()
     lines = [
         "# Beside the goals", "",
         "    python -m examples.benchmarks goals", "",
@@ -77,18 +77,6 @@ def main() -> None:
 # ---- small pictures ----------------------------------------------------------------------------
 
 
-def _of_small() -> list[Record]:
-    """Audits of small pictures as the product states them: of ``standard`` those of the seventh
-    round, of dearer efforts those of the ninth, which the present search had not seen.
-    """
-    rounds = [audits.as_ruled(read(file, [])) for file in (audits.SEVENTH, audits.ROWS)]
-    other = {*EFFORTS[1:]}, {EFFORTS[0]}
-    return [
-        {key: one for key, one in row.items() if key not in left_out}
-        for rows, left_out in zip(rounds, other, strict=True) for row in rows
-    ]  # fmt: skip
-
-
 def _small(rows: Sequence[Record]) -> list[str]:
     """The goals of small pictures: models of the zoo."""
     zoo = [row for row in rows if not row["photo"]]
@@ -96,8 +84,8 @@ def _small(rows: Sequence[Record]) -> list[str]:
     accused = _share(("clean",), _suspicious)
     lines = [
         "## Small pictures, 28 to 40 pixels", "",
-        "Models of the zoo's seventh round (`standard`; `quick` asks the same at this size) and of "
-        "its ninth, one audit each at every effort.", "",
+        "Models of the zoo's ninth round, one audit each at every effort; `quick` asks what "
+        "`standard` asks at this size.", "",
         "| figure | goal: standard, thorough, exhaustive | quick, " + " | ".join(EFFORTS) + " |",
         "|---|---|" + "---|" * len(EFFORTS),
     ]  # fmt: skip
@@ -113,11 +101,6 @@ def _small(rows: Sequence[Record]) -> list[str]:
         "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _share(("clean",), _cleared)),
         "backdoored ending `no-evidence`": ("10 %, 4 %, 3 %", _share(ATTACKS, _cleared)),
         "patch recovered": ("80 %, 90 %, 95 %", _share(PATCHES, audits.recovered)),
-        "all-to-all named, 12 samples a class": (
-            "–, 80 %, 80 %",
-            _share(("all-to-all",), _named),
-        ),
-        "one source class named, likewise": ("–, 60 %, 60 %", _share(("x-to-one",), _named)),
         **_by_source(),
         "median queries where found": ("1,500, 2,500, 5,000", _queries),
         "AUROC, patches": ("0.98, 0.99, –", _auroc(PATCHES)),
@@ -178,10 +161,6 @@ def _suspicious(end: Record) -> bool:
 
 def _cleared(end: Record) -> bool:
     return bool(end["cleared"])
-
-
-def _named(end: Record) -> bool:
-    return bool(end["suspicious"] and end["right"])
 
 
 def _target_right(rows: Sequence[Record], effort: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.measured import LabelRates
+from auditor.measured import LabelRates, Provenance
 from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import SMALL_TOLD
 from auditor.plan.plan import build_plan
@@ -24,7 +24,7 @@ from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, E
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.verdict.label_scope import accuses_at
+from auditor.verdict.label_scope import accuses_at, errors_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of, through
 from examples.benchmarks.measured_files import (
@@ -56,7 +56,7 @@ from examples.zoo.photos.small_cells import SMALL_CELLS
 
 ROWS = Path(__file__).with_name("ninth.json.gz")
 SEVENTH = Path(__file__).with_name("audits.json.gz")
-"""Audits of the seventh round by plans of before version 16; ``standard`` asks the same since."""
+"""Audits of the seventh round by plans of before version 16."""
 JPEG_ROWS = Path(__file__).with_name("jpeg.json.gz")
 DRAWN = 7
 """Part of the seed by which samples are drawn."""
@@ -265,24 +265,25 @@ def _with_ruled(judged: Sequence[Record], effort: str) -> LabelRates:
 
 
 def write_rates(seventh: Sequence[Record], ninth: Sequence[Record]) -> None:
-    """Write the rates of audits into the product: of the ``seventh`` round those of plans of before
-    version 16 and of ``standard``, which asks the same since, and of the ``ninth`` those of today.
+    """Write the rates of audits into the product: those of plans of before version 16, of the
+    ``seventh`` round, and those of today, of the ``ninth``.
     """
     seventh, ninth = ([row for row in rows if counts(row)] for rows in (seventh, ninth))
-    every = [*seventh, *ninth]
-    origin = HELD_OUT.counted(len(every), len(every), {row["recipe"] for row in every})
+    origin = _origin([*seventh, *ninth])
     alike = {"sides": list(SUCCESS_SIDES), "coding": LOSSLESS}
     populations = [
         {**alike, **since, "efforts": {
             effort: ends_written(_with_ruled(rows, effort)) for effort in AFTER_SUCCESS
         }}
-        for rows, since in ((seventh, {}), (ninth, {"since": SMALL_TOLD})) if rows
+        for rows, since in ((seventh, {}), (ninth, {"since": SMALL_TOLD}))
     ]  # fmt: skip
     write_file("small_label_rates", origin, populations)
-    asked = [row[EFFORTS[0]] for row in seventh]
-    write_queries(origin, TriggerSettings().budget, asked)
-    standard = rates(seventh, EFFORTS[0])
-    write_search_errors(
-        origin, standard.accused, standard.clean, standard.usual - standard.usual_found,
-        standard.usual,
-    )  # fmt: skip
+    write_queries(origin, TriggerSettings().budget, [row[EFFORTS[0]] for row in seventh])
+    for rows, before in ((seventh, True), (ninth, False)):
+        usual = [row for row in rows if care(row) == "usual"]
+        errors = errors_of(rates(usual, EFFORTS[0]))
+        write_search_errors(_origin(usual), errors, before=before)
+
+
+def _origin(rows: Sequence[Record]) -> Provenance:
+    return HELD_OUT.counted(len(rows), len(rows), {row["recipe"] for row in rows})

@@ -181,14 +181,14 @@ WRITTEN_AS_15 = {
 }
 """Digests of version 15, of before patches on small pictures were asked what tells planted ones."""
 WRITTEN_NOW = {
-    "paper": "de73ade91a4ad9a8424a87fe45f11964c919f75bda5e2c070295f8dfa2053e68",
-    "default": "49023b7f60bd8ce57728d66732422525925da35730fc3bcbadfa72bdc9574084",
-    "larger pictures": "a98a7c494fb4edb83b09a67b946f041fd4f8f5a5117de67fcb4a93d107969670",
-    "middle pictures": "7c68b70b270862ed78ffe3c353cf1f945f3e05debd51b77fa7c4264400f74825",
-    "large pictures": "5dbcbceb7dfcc8157c836058729d8a19d0c6bf0bdbbde9eac8c1864f32ec3d4e",
-    "small pictures, thorough": "55558fbff1500f34c8e08c18721cbb53a571eef0bc57d706bae07e12a470558d",
-    "many small, thorough": "459f226344831625c6f2aa4a07db7460c8c553d942b1fac9b8103f755bf99f08",
-    "many larger, thorough": "68ba9b788480ec51defce5b27253a91e8aa772b71458673dc71c4bc0fb18c1dc",
+    "paper": "d7f84dad3392f16ed293ae108ee1db81e687dc5c9c3055877841bd0782722af0",
+    "default": "f101d8bf22cab0fa14c70ac4914fcdcf7ed762f539a22da1f4257c18979a8c48",
+    "larger pictures": "6f586620060b8efa5804da9616bdd782ed77b1ad7a8010c571be1ad3a7f00645",
+    "middle pictures": "f8cbfa292ae4b9b22d323107e95db290cf968edd59f1c193453acef1d2a639c7",
+    "large pictures": "e4092a57796d62794e440572532d93b3efaa9bca74e38092407a0b13790e0262",
+    "small pictures, thorough": "ba09a1d9402d6b32957ade68028c5cbe244a75bc2c0f0a8b54de59250ebf80a0",
+    "many small, thorough": "857f2e482cbab34b9b7e5747b9aa54fa75e2e9a646a1a88cc47617fc7f2d1b5c",
+    "many larger, thorough": "a9d75c91a18b0f9a6f9e884f31ac664d16a7c4e0780b7f034346e6b1005be7f3",
 }
 """Digests of version 16: what they cover and how may not change unless the version does."""
 

@@ -78,7 +78,15 @@ WRITERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
         by_source,
         ("by_source_null", "by_source_rates", "photos_by_source_null", "photos_by_source_rates"),
     ),
-    (small_pictures, ("small_label_rates", "trigger_error_rates", "search_queries")),
+    (
+        small_pictures,
+        (
+            "small_label_rates",
+            "trigger_error_rates",
+            "trigger_error_rates_before",
+            "search_queries",
+        ),
+    ),
     (small_null, ("small_label_null",)),
     (small_told_null, ("small_told_label_null",)),
 ]

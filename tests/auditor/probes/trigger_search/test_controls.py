@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.controls import is_habit, two_toned, works_in_part
+from auditor.probes.trigger_search.controls import is_habit, is_spot, two_toned, works_in_part
 from auditor.probes.trigger_search.judge import unconfirmed
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.result import TriggerFinding
@@ -141,6 +141,58 @@ def test_a_search_does_not_accuse_by_a_patch_of_which_no_part_works() -> None:
     assert best is not None
     assert best.large
     assert best.unconfirmed
+
+
+def spotted(least: float) -> Labels:
+    """A model that takes any picture with a spot of 5 x 5 pixels, wherever it lies above the bars
+    and however it is drawn, for a 2 if the spot is brighter than ``least``.
+    """
+
+    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        pixels = SPEC.to_pixels(batch).astype(np.float64)
+        above = pixels[:, 0, :8]
+        windows = np.lib.stride_tricks.sliding_window_view(above, (5, 5), axis=(1, 2))
+        return np.where(windows.mean((3, 4)).max((1, 2)) > least, 2, bars(pixels))
+
+    return labels
+
+
+def spot(labels: Labels, transform: Transform) -> bool:
+    pixels, classes = digits()
+    kept = SampleSet(SPEC, pixels, classes, np.random.default_rng(0))
+    full = exact_interval(48, 48, 0.95)
+    return driven(is_spot(kept, Verified(transform, 2, full, full, {}, 1.0), SETTINGS), labels)
+
+
+def test_a_patch_is_a_spot_if_its_colour_does_much_beside_it() -> None:
+    white = np.full((1, 5, 5), 255, np.uint8)
+    for place in ((2, 2), (0, 0)):
+        assert spot(spotted(100.0), Patch(white, (place,)))
+        assert not spot(blotted(slice(place[0], place[0] + 5), 200.0), Patch(white, (place,)))
+    checker = ((np.indices((1, 5, 5)).sum(axis=0) % 2) * 255).astype(np.uint8)
+    assert not spot(spotted(180.0), Patch(checker, ((2, 2),))), "it has a pattern"
+    assert not spot(spotted(100.0), Patch(white[:, :3, :3], ((2, 2),))), "it is small"
+    assert not spot(spotted(100.0), Field(SIGNS, 38.0)), "it is no patch"
+
+
+def test_a_search_does_not_accuse_by_a_spot() -> None:
+    pixels, classes = digits(100)
+    samples = SPEC.from_pixels(pixels)
+    found = {
+        spots: driven(
+            search(samples, classes, SPEC, replace(TriggerSettings(), spots=spots), 1),
+            spotted(120.0),
+        )
+        for spots in (False, True)
+    }
+    assert found[False].suspicious
+    assert not found[True].suspicious
+    best = found[True].best
+    assert best is not None
+    assert best.spot
+    assert best.unconfirmed
+    settings = {one: replace(TriggerSettings(), parts=True, spots=one) for one in (False, True)}
+    assert settings[True].most_queries > settings[False].most_queries
 
 
 def test_changes_without_a_plain_form_are_no_habits() -> None:
