@@ -36,6 +36,7 @@ def label_evidence(
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
     best, only = result.best, outside_label_null(spec, result, terms.classes)
+    small = not searched_by_label(spec.shape[1:])
     asked = (spec.shape, spec.coding, terms.classes)
     measured = rates_for(*asked)
     rates = measured.get(terms.effort)
@@ -61,17 +62,15 @@ def label_evidence(
         assert best is not None
         accuses = rates is not None and accuses_at(rates)
         code: ReasonCode = "label-found" if accuses else "label-withheld"
-        steady = best.key == WAVE and not searched_by_label(spec.shape[1:])
-        of_search = values | {"rates": rates, "steady": steady} | _change(best, names)
+        of_search = {"rates": rates, "steady": small and best.key == WAVE}
+        of_search = values | of_search | _change(best, names)
         return TriggerEvidence(accuses, Reason(code, of_search), best.target)
     target = None if best is None else best.target
     values |= {"best": None if best is None else _change(best, names)}
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
-    samples = result.search_images + result.validation_images
-    small = not searched_by_label(spec.shape[1:])
     may = rates is not None and clears_at(rates, after_success=small)
-    clears = may and samples >= LEAST_CLEARING
+    clears = may and result.search_images + result.validation_images >= LEAST_CLEARING
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 
 

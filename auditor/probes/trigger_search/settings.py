@@ -108,7 +108,7 @@ class TriggerSettings:
     def parts_control(self) -> int:
         """Queries that all small parts of a patch, and spots beside it, are asked, at most."""
         parts = (self.place_side - self.small_cells + 1) ** 2
-        return (parts + SPOTS * self.spots) * self.control_images
+        return (parts + (parts + SPOTS) * self.spots) * self.control_images
 
     @property
     def most_queries(self) -> int:

@@ -66,8 +66,18 @@ def test_small_pictures_are_accused_as_the_product_accuses_them() -> None:
     assert {*cells} == {*errors}
     for effort, cell in cells.items():
         assert cell.startswith(f"{errors[effort].missed} of {errors[effort].backdoored} = ")
-    weak = table("28 to 40")["fragile photo models accused"]
-    assert all(cell.startswith("0 of 20 = ") for cell in weak.values())
+    weak, thorough = table("28 to 40")["fragile photo models accused"], measured_at("thorough")
+    of = f"{thorough.fragile_accused} of {thorough.fragile} = "
+    assert all(cell.startswith(of) for cell in weak.values())
+    assert thorough.fragile_accused == 0
+    for name in ("careful missed", "adaptive missed"):
+        for effort in ("thorough", "exhaustive"):
+            hits, models = ROWS[name](measured_at(effort))
+            assert table("28 to 40")[name][effort].startswith(f"{hits} of {models} = ")
+
+
+def measured_at(effort: str) -> LabelRates:
+    return small_label_rates()[0].efforts[effort]
 
 
 def end(queries: int, *, suspicious: bool) -> End:
