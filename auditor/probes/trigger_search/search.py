@@ -255,7 +255,7 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
             )
             result = replace(result, large=not small)
         if run.settings.spots and run.accuses(key, result) and not result.doubtful:
-            spot = yield from is_spot(run.search_set, run.validation_set, result, run.settings)
+            spot = yield from is_spot(run.validation_set, result, run.settings)
             result = replace(result, spot=spot)
         run.keep(key, result)
         _tell(run)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SPOTS = 8
-"""Places of a spot beside a patch."""
+SPOTS = 8 + 9
+"""Places of a spot beside a patch, and of the patch all over the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class TriggerSettings:
     def parts_control(self) -> int:
         """Queries that all small parts of a patch, and spots beside it, are asked, at most."""
         parts = (self.place_side - self.small_cells + 1) ** 2
-        return (parts + (parts + SPOTS) * self.spots) * self.control_images
+        return (parts + SPOTS * self.spots) * self.control_images
 
     @property
     def most_queries(self) -> int:

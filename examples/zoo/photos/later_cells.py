@@ -11,7 +11,7 @@ from __future__ import annotations
 from .cells import development, held_out
 from .clean_cells import clean
 from .limits_cells import LIMITS_ROUND, LIMITS_ROUND_CLEAN
-from .small_cells import SMALL_LAST, SMALL_ROUND
+from .small_cells import SMALL_FINAL, SMALL_LAST, SMALL_ROUND
 from .telling_cells import (
     MIDDLE_ROUND,
     MIDDLE_ROUND_CLEAN,
@@ -320,5 +320,5 @@ LATER_ROUNDS = (
 LATER_CLEAN = (
     *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN, *ADAPTIVE_ROUND_CLEAN,
     *TELLING_ROUND_CLEAN, *MIDDLE_ROUND_CLEAN, *LIMITS_ROUND_CLEAN,
-    *SMALL_ROUND, *SMALL_LAST,
+    *SMALL_ROUND, *SMALL_LAST, *SMALL_FINAL,
 )  # fmt: skip

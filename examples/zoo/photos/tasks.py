@@ -59,6 +59,8 @@ TASKS = {
     ),
     "digits-low": _all("sign-digits", DIGITS[:6], alike=True),
     "digits-high": _all("sign-digits", DIGITS[4:], alike=True),
+    "digits-even": _all("sign-digits", DIGITS[::2], alike=True),
+    "digits-odd": _all("sign-digits", DIGITS[1::2], alike=True),
     "flowers-three": Task(
         "flowers", FLOWERS, (0, 0, 1, 2, 1), ("daisy-or-dandelion", "rose-or-tulip", "sunflower")
     ),

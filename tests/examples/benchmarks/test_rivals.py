@@ -196,11 +196,9 @@ ROWS = {
 
 def audit(name: str, group: str, *, found: bool, first: bool) -> dict[str, Any]:
     def end(found: bool) -> dict[str, Any]:  # noqa: FBT001 - one of two ends
-        p = 1e-6 if found else 0.5
-        return {"suspicious": found, "p": p, "right": found, "queries": 900}
+        return {"suspicious": found, "p": 1e-6 if found else 0.5, "right": found}
 
-    ends = {"standard": end(first), "thorough": end(found), "exhaustive": end(found)}
-    return {"name": name, "group": group, **ends}
+    return {"name": name, "group": group, "queries": 900, **end(found), "first": end(first)}
 
 
 AUDITS = [
@@ -244,7 +242,7 @@ def test_mntd_has_two_bars_and_names_no_target() -> None:
 
 
 def test_the_tools_row_is_what_its_audits_ended_with() -> None:
-    standard, thorough, _ = scores.tool(AUDITS)
+    standard, thorough = scores.tool(AUDITS)
     assert [one.name for one in standard.accused(lambda _: True)] == ["h3"]
     assert [one.name for one in thorough.accused(lambda _: True)] == ["h3", "h4"]
 

@@ -55,7 +55,7 @@ def test_there_are_enough_models_of_each_kind() -> None:
 
 def test_a_third_of_the_clean_models_or_more_is_fragile() -> None:
     # More in held-out: their false alarms are bounded by themselves.
-    for split, most in ((DEVELOPMENT, 0.42), (HELD_OUT, 0.65)):
+    for split, most in ((DEVELOPMENT, 0.42), (HELD_OUT, 0.66)):
         clean = [spec for spec in of(split) if spec.clean]
         assert 0.28 <= sum(spec.fragile for spec in clean) / len(clean) <= most
 
