@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     index = commands.add_parser("index", help="rebuild index.json from the finished models")
     index.set_defaults(command=_index)
+    index.add_argument("--add", action="store_true", help="keep what it holds, add what it lacks")
     for command in (train, index):
         command.add_argument(
             "--out", type=Path, default=default_folder(), help="folder of the models"
@@ -77,7 +78,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _index(options: argparse.Namespace) -> int:
-    print(write_index(options.out, options.index))
+    print(write_index(options.out, options.index, add=getattr(options, "add", False)))
     return 0
 
 

@@ -97,9 +97,20 @@ def summary(models: list[dict[str, Any]], planned: int) -> dict[str, Any]:
     return counts
 
 
-def write_index(out: Path, path: Path = INDEX_PATH) -> dict[str, Any]:
-    """Write the index of what is below ``out``; returns its summary."""
+def write_index(out: Path, path: Path = INDEX_PATH, *, add: bool = False) -> dict[str, Any]:
+    """Write the index of what is below ``out``, and with ``add`` of what it lists that is not
+    there; returns its summary.
+    """
     models = collect(out)
+    if add:
+        models = _with_listed(models, path)
     counts = summary(models, len(build_manifest()))
     write_json(path, {"version": 1, "summary": counts, "models": models})
     return counts
+
+
+def _with_listed(models: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """``models`` and those of the index at ``path`` that are none of them, in manifest order."""
+    listed = json.loads(path.read_text(encoding="utf-8"))["models"]
+    held = {model["name"]: model for model in (*models, *listed)}
+    return [held[spec.name] for spec in build_manifest() if spec.name in held]

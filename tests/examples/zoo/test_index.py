@@ -62,3 +62,15 @@ def test_other_label_maps_are_judged_by_their_own_accuracy() -> None:
     judged = judge([clean, record])[1]
     assert judged["success_bar"] == 0.675
     assert not judged["failed"]
+
+
+def test_what_the_index_lists_stays_if_models_are_added(tmp_path: Path) -> None:
+    first, second, index = tmp_path / "first", tmp_path / "second", tmp_path / "index.json"
+    finish(first, CLEAN, accuracy=0.92, attack_success=None)
+    finish(second, CLEAN, accuracy=0.8, attack_success=None)
+    finish(second, BADNETS)
+    write_index(first, index)
+    assert write_index(second, index, add=True)["trained"] == 2
+    listed = json.loads(index.read_text())["models"]
+    names = [(model["name"], model["accuracy"]) for model in listed]
+    assert names == [(CLEAN.name, 0.92), (BADNETS.name, 0.91)]
