@@ -69,7 +69,6 @@ def test_small_pictures_are_accused_as_the_product_accuses_them() -> None:
     weak, thorough = table("28 to 40")["fragile photo models accused"], measured_at("thorough")
     of = f"{thorough.fragile_accused} of {thorough.fragile} = "
     assert all(cell.startswith(of) for cell in weak.values())
-    assert thorough.fragile_accused == 0
     for name in ("careful missed", "adaptive missed"):
         for effort in ("thorough", "exhaustive"):
             hits, models = ROWS[name](measured_at(effort))
