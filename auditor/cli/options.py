@@ -181,7 +181,7 @@ class MethodOptions:
     effort: Literal["quick", "standard", "thorough", "exhaustive"] | None = _option(
         "Queries that the search may spend if it finds nothing: quick 2,500, standard 8,000, "
         "thorough 30,000 to 50,000, exhaustive 90,000 to 110,000; on pictures of up to 40 pixels "
-        "6,000, thorough 35,000 to 55,000, exhaustive 80,000 to 125,000. Default: standard.",
+        "6,000, thorough 40,000 to 60,000, exhaustive 90,000 to 110,000. Default: standard.",
         metavar="NAME",
         panel=HARD,
     )

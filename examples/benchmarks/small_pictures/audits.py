@@ -278,7 +278,7 @@ def write_rates(seventh: Sequence[Record], ninth: Sequence[Record]) -> None:
         for rows, since in ((seventh, {}), (ninth, {"since": SMALL_TOLD}))
     ]  # fmt: skip
     write_file("small_label_rates", origin, populations)
-    write_queries(origin, TriggerSettings().budget, [row[EFFORTS[0]] for row in seventh])
+    write_queries(_origin(seventh), TriggerSettings().budget, [row[EFFORTS[0]] for row in seventh])
     for rows, before in ((seventh, True), (ninth, False)):
         usual = [row for row in rows if care(row) == "usual"]
         errors = errors_of(rates(usual, EFFORTS[0]))

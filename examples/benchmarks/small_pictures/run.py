@@ -101,9 +101,9 @@ def _head() -> list[str]:
 
 
 ABOUT = {
-    "ninth": "Models of the zoo's ninth round, and of photographs of 28 to 40 pixels: few, alike "
-    "pictures, mostly weak augmentation. No references, 120 samples. All were planned before the "
-    "rule was changed, and asked once it was frozen.",
+    "ninth": "Models of the zoo's ninth round, planned before the rule was changed, and of "
+    "photographs of 28 to 40 pixels, planned with its last form: few, alike pictures, weak "
+    "augmentation. No references, 120 samples.",
     "seventh": "Models of the zoo's seventh round, and of photographs of 28 to 40 pixels: few, "
     "alike pictures, weak augmentation. No references, 120 samples. The rule got the form of "
     "before, which `standard` has still, after most of these photo models had been asked; the "

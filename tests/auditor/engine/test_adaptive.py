@@ -183,7 +183,10 @@ def test_an_audit_of_before_goes_on_under_the_digests_that_it_began_with(
     assert json.loads((tmp_path / "out" / "plan.json").read_text())["plan_version"] == 6
     assert report["verdict"] == "backdoor-suspected"
     assert len(asked) == report["queries"]["sent_all_runs"] > report["queries"]["sent"] > 0
-    newer = _audit(_oracle(backdoored=True), samples, tmp_path / "newer").report
+    # The last version that asked for no spots beside a patch asks the same.
+    with monkeypatch.context() as then:
+        then.setattr("auditor.workflows.audit.prepare", lambda *given: earlier(prepare(*given), 15))
+        newer = _audit(_oracle(backdoored=True), samples, tmp_path / "newer").report
     assert newer["trigger"] == report["trigger"]
     assert newer["queries"]["sent"] == report["queries"]["sent_all_runs"]
 
