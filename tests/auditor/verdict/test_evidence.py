@@ -134,6 +134,7 @@ def test_a_habit_of_the_model_is_shown_and_neither_accuses_nor_clears() -> None:
     ("key", "doubt", "said"),
     [
         ("patch", "large", "no small part of that patch does as much"),
+        ("patch", "spot", "a plain spot of its colour beside it does much of that"),
         ("field@strong", "strong", "no weaker change of its kind leads there"),
         ("patch", "once", "a second, independent search did not find it again"),
     ],
@@ -142,8 +143,8 @@ def test_what_is_not_confirmed_is_shown_and_neither_accuses_nor_clears(
     key: str, doubt: str, said: str
 ) -> None:
     outcome = searched(key, 8)
-    large = doubt == "large"
-    best = replace(outcome.result.findings[0], large=large, unconfirmed=True)
+    first, large, spot = outcome.result.findings[0], doubt == "large", doubt == "spot"
+    best = replace(first, large=large, spot=spot, unconfirmed=True)
     result = replace(outcome.result, findings=(best,), best=best, suspicious=False)
     found = trigger_evidence(replace(outcome, result=result), NAMES, PIXELS, None, 10)
     assert found is not None

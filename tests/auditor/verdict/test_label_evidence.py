@@ -73,6 +73,19 @@ def test_what_clean_models_do_not_show_accuses() -> None:
     assert "2 (hat)" in words
 
 
+def test_a_wave_is_compared_on_small_pictures_with_models_that_random_ones_do_not_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = LabelPopulation((28, 40), "lossless", {"standard": GOOD})
+    monkeypatch.setattr(module, "small_label_rates", lambda: (small,))
+    steady = "clean models that random waves do not turn need"
+    for side, those in ((32, steady), (64, "; clean models need")):
+        one = result("wave", "weak-wave", suspicious=True)
+        evidence = label_evidence(one, terms(one), NAMES, replace(SPEC, shape=(3, side, side)))
+        assert evidence.suspicious
+        assert f"{those} far more" in sentence(evidence.reason)
+
+
 def test_fragile_models_count_by_themselves() -> None:
     assert accuses_at(GOOD)
     assert not accuses_at(replace(GOOD, fragile=9, fragile_accused=0))
