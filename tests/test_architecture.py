@@ -188,7 +188,7 @@ def test_the_patterns_would_find_something() -> None:
 
 # ---- sizes and names -----------------------------------------------------------------------------
 
-LARGEST_FILE, LONGEST_FUNCTION, MOST_PRODUCT_LINES, MOST_README_LINES = 400, 40, 61_107, 150
+LARGEST_FILE, LONGEST_FUNCTION, MOST_PRODUCT_LINES, MOST_README_LINES = 400, 40, 61_109, 150
 
 
 def sources(*tops: str) -> list[Path]:

@@ -35,9 +35,9 @@ fragile development models no part of four pixels reached more than 0.61, of pla
 five pixels none less than 0.76."""
 SPOT_STEP, SPOT_SHARE = 3, 0.25
 """Pixels by which a spot of a patch's mean colour is moved, of pictures of 32, and its part of the
-patch's success, on average over eight directions, from which the patch is natural. Of fifteen that
+patch's success, on average over eight directions, from which the patch is natural. Of sixteen that
 move nine tenths of the samples of fragile clean models, or have three pixels, none had less than
-0.31, of five planted ones that move as many none more than 0.18."""
+0.31, of seven planted ones that move as many six had 0.18 or less, and one 0.47."""
 EVERYWHERE = 0.9
 """Part of its success that a patch has at nine places all over a picture, from which it is planted
 all the same: networks that see the same everywhere know a planted one anywhere. Natural ones lie on
@@ -86,6 +86,8 @@ def is_spot(sample_set: SampleSet, found: Verified, settings: TriggerSettings) -
         return False
     images = sample_set.pick(settings.control_images, found.target)
     spots = _spots(patch, SPOT_STEP * unit_of(sample_set.spec.shape), shape)
+    if not spots:
+        return False
     hits = yield from sample_set.hits(spots, found.target, images, "control")
     if hits.mean() < SPOT_SHARE * found.success.rate:
         return False
