@@ -231,9 +231,9 @@ def _doubt(result: TriggerResult, best: TriggerFinding) -> ReasonCode | None:
     some = best.key == SOME_CLASSES and accusing(best.key, best.success, result.p, 1)
     doubts: dict[ReasonCode, bool] = {
         "trigger-habit": best.habit,
+        "trigger-spot": best.spot,
         "trigger-some": some,
         "trigger-large": best.large,
-        "trigger-spot": best.spot,
         "trigger-unconfirmed": best.unconfirmed,
     }
     return next((code for code, holds in doubts.items() if holds), None)

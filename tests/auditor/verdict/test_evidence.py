@@ -135,6 +135,7 @@ def test_a_habit_of_the_model_is_shown_and_neither_accuses_nor_clears() -> None:
     [
         ("patch", "large", "no small part of that patch does as much"),
         ("patch", "spot", "a plain spot of its colour beside it does much of that"),
+        ("patch@sources", "spot", "a plain spot of its colour beside it does much of that"),
         ("field@strong", "strong", "no weaker change of its kind leads there"),
         ("patch", "once", "a second, independent search did not find it again"),
     ],
