@@ -16,6 +16,8 @@ demo: $(RUN)
 
 # The command line is started some hundred times, and need not be compiled each time.
 test coverage: export PYTHONDONTWRITEBYTECODE =
+# With more workers than processors, threads of a library's own only wait for one another.
+test coverage: export OMP_NUM_THREADS = 1
 test: $(DEV)
 ifeq ($(K),)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
