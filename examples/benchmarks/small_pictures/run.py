@@ -17,7 +17,7 @@ Without a step the page is written from the rows.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +66,8 @@ def main() -> None:
         *held_out("ninth", rounds[1]),
         *held_out("seventh", rounds[0]),
         *through_jpeg(read(audits.JPEG_ROWS, [])),
-        *_told(asked),
-        *_searched(searched),
+        *_searched("Development models: the search label by label alone", asked, told.ended_at),
+        *_searched("The same by plans of before version 16", searched, search.ended_of),
     ]
     write_page(PAGE, "\n".join(lines))
     if options.write_measured:
@@ -215,24 +215,15 @@ def _right(found: Sequence[Record]) -> str:
     return f"{sum(end['right'] for end in found)} of {len(found)}"
 
 
-def _told(rows: Sequence[Record]) -> list[str]:
+def _searched(
+    head: str, rows: Sequence[Record], ended: Callable[[Sequence[Record], str], Sequence[Ended]]
+) -> list[str]:
+    """The section ``head`` on searches of development models, as ``ended`` ends them."""
     if not rows:
         return []
-    lines = ["## Development models: the search label by label alone", "", LEFT_OUT, ""]
+    lines = [f"## {head}", "", "Each judged by the null without its own model.", ""]
     for effort in AFTER_SUCCESS:
-        lines += _searched_at(effort, told.ended_at(rows, effort))
-    return lines
-
-
-LEFT_OUT = "Each judged by the null without its own model."
-
-
-def _searched(rows: Sequence[Record]) -> list[str]:
-    if not rows:
-        return []
-    lines = ["## The same by plans of before version 16", "", LEFT_OUT, ""]
-    for effort in AFTER_SUCCESS:
-        lines += _searched_at(effort, search.ended_of(rows, effort))
+        lines += _searched_at(effort, ended(rows, effort))
     return lines
 
 

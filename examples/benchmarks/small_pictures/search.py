@@ -84,17 +84,25 @@ def _photos(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
 
 
 def _searched(row: Record, file: Path, load: Any, effort: str) -> Record:
+    pixels, truth, classes = samples_of(load)
+    labels = classifier(file)
+    run = started(pixels, truth, labels, EFFORTS[effort], SEED)  # type: ignore[index]  # rows name efforts
+    stages = list(stages_of(run, labels))
+    return {
+        **row, "classes": classes, "effort": effort, "seed": SEED, "samples": len(truth),
+        "queries": stages[-1][1], "stages": [one for one, _ in stages],
+    }  # fmt: skip
+
+
+def samples_of(load: Any) -> tuple[Any, Any, int]:
+    """The samples ``(n, c, h, w)`` that development models are searched with, their classes
+    ``(n,)``, and how many classes the data have.
+    """
     images, truth = load()
     classes = len(np.unique(truth))
     rng = np.random.default_rng([images.shape[2], SEED])
     picked = drawn(truth, range(classes), max(1, SAMPLES // classes), rng)
-    labels = classifier(file)
-    run = started(images[picked], truth[picked].astype(np.int64), labels, EFFORTS[effort], SEED)  # type: ignore[index]  # rows name efforts
-    stages = list(stages_of(run, labels))
-    return {
-        **row, "classes": classes, "effort": effort, "seed": SEED, "samples": len(picked),
-        "queries": stages[-1][1], "stages": [one for one, _ in stages],
-    }  # fmt: skip
+    return images[picked], truth[picked].astype(np.int64), classes
 
 
 def null_without(rows: Iterable[Record], effort: str, name: str = "") -> dict[str, LabelCell]:

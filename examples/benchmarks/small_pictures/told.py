@@ -12,17 +12,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from auditor.measured import LabelCell
 from auditor.probes.further_searches import FURTHER_STREAM, patches_alone
 from auditor.probes.label_search.judge import WAVE, best_of, told_limits, waves_led_to
 from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, settings_for, telling
-from examples.benchmarks.label_search.search import SAMPLES, drawn, stages_of, started
+from examples.benchmarks.label_search.search import stages_of, started
 from examples.benchmarks.label_search.tables import Ended, ended, findings, null_of
 from examples.benchmarks.measured_files import Origin, write_file
 from examples.benchmarks.small_pictures.photos import photographs
-from examples.benchmarks.small_pictures.search import SEED, subjects_of_zoo
+from examples.benchmarks.small_pictures.search import SEED, samples_of, subjects_of_zoo
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import SCORED_ROUND, classifier, round_of
 from examples.zoo.photos.small_cells import SMALL_CELLS
@@ -75,11 +73,8 @@ def _known(cell: int) -> bool:
 
 
 def _searched(row: Record, file: Path, load: Any) -> Record:
-    images, truth = load()
-    shape, classes = images.shape[2:], len(np.unique(truth))
-    rng = np.random.default_rng([images.shape[2], SEED])
-    picked = drawn(truth, range(classes), max(1, SAMPLES // classes), rng)
-    pixels, known, labels = images[picked], truth[picked].astype(np.int64), classifier(file)
+    pixels, known, classes = samples_of(load)
+    shape, labels = pixels.shape[2:], classifier(file)
     settings = telling(settings_for(shape, DEAREST), shape, DEAREST)
     stages = list(stages_of(started(pixels, known, labels, settings, SEED), labels))
     further = []
@@ -88,7 +83,7 @@ def _searched(row: Record, file: Path, load: Any) -> Record:
         run = started(pixels, known, labels, alone, SEED + number * FURTHER_STREAM)
         further += [stage for stage, _ in stages_of(run, labels)]
     return {
-        **row, "side": shape[0], "classes": classes, "samples": len(picked), "seed": SEED,
+        **row, "side": shape[0], "classes": classes, "samples": len(known), "seed": SEED,
         "effort": NULL_OF, "orders": settings.order_images, "queries": stages[-1][1],
         "stages": [one for one, _ in stages], "further": further,
     }  # fmt: skip
